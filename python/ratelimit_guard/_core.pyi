@@ -1,0 +1,160 @@
+"""The contract of the compiled module.
+
+Nothing here detaches from the interpreter lock: every decision takes well under 10 µs. All classes are frozen (safe to
+share between threads); all state lives in the table's atomic words. Errors are those of `ratelimit_guard.errors`.
+"""
+
+from typing import final
+
+@final
+class ManualClock:
+    """A clock that moves only when told to, for tests and replays. Thread-safe."""
+
+    def __new__(cls, start_s: float = 1_000_000.0) -> ManualClock: ...
+    def advance(self, seconds: float) -> None:
+        """Move the clock by `seconds`; a negative number steps it back, though never below zero."""
+    def set(self, seconds: float) -> None:
+        """Set the clock to `seconds` since its origin. `UsageError` for negative, infinite or NaN."""
+    def now(self) -> float:
+        """Seconds since the clock's origin."""
+
+@final
+class Quota:
+    """How much may be used in which time. Immutable, hashable, checked when built.
+
+    `Quota(100, 60.0)` is a strict window, `Quota(100, 60.0, burst=20)` a token bucket. Raises `ConfigError` for anything
+    that cannot be enforced: limit outside 1..2**36-1, window outside 1 ms..366 days, a burst on a window algorithm.
+    """
+
+    def __new__(
+        cls,
+        limit: int,
+        window_s: float,
+        burst: int | None = None,
+        algorithm: str | None = None,
+        unit: str = "requests",
+    ) -> Quota: ...
+    @staticmethod
+    def parse(text: str) -> Quota:
+        """Read a quota string such as `"100/minute"` or `"10 tokens per 5 seconds; burst=20"`.
+
+        Grammar: docs/quota-strings.md. Raises `ConfigError` that quotes the text, names the mistake and says what to write.
+        """
+    @property
+    def limit(self) -> int:
+        """Units per window."""
+    @property
+    def window_s(self) -> float:
+        """Length of the window in seconds; for `concurrent-requests` the lease of a permit."""
+    @property
+    def burst(self) -> int | None:
+        """Size of the token bucket in units; None for windows."""
+    @property
+    def algorithm(self) -> str:
+        """`"strict"`, `"sliding-window"` or `"token-bucket"`."""
+    @property
+    def unit(self) -> str:
+        """`requests`, `input-tokens`, `output-tokens`, `tokens`, `concurrent-requests` or `cost`."""
+    def __str__(self) -> str:
+        """The canonical quota string; `Quota.parse(str(q)) == q`."""
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class LimitResult:
+    """The answer of a limit. True when allowed.
+
+    With several policies the fields are those of the tightest one: on a refusal the one with the longest `retry_after`,
+    else the one with the smallest `remaining`; `results` holds every policy in the order given.
+    """
+
+    @property
+    def allowed(self) -> bool: ...
+    @property
+    def limit(self) -> int:
+        """The most that can be used at once, in units: the limit of a window, the burst of a token bucket."""
+    @property
+    def remaining(self) -> int:
+        """Units that an acquire at this instant could still take."""
+    @property
+    def reset_after(self) -> float:
+        """Seconds until the whole limit is free again if nothing else is used."""
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the same acquire can succeed if nothing else is used: 0.0 when allowed, `inf` when the cost exceeds the limit."""
+    @property
+    def policy(self) -> str:
+        """Name of the policy that this result belongs to."""
+    @property
+    def results(self) -> tuple[LimitResult, ...]: ...
+    def __bool__(self) -> bool: ...
+
+@final
+class Table:
+    """Fixed-size table of counters in anonymous memory or in a mapped file. Never grows."""
+
+    @staticmethod
+    def memory(capacity: int, clock: ManualClock | None = None) -> Table:
+        """Counters of this process and of the children that it forks. `ConfigError` for a capacity outside 1..2**31."""
+    @staticmethod
+    def shared(path: str, capacity: int, clock: ManualClock | None = None) -> Table:
+        """Counters of every process that opens `path`. Creates the file (0600) when absent or left by an earlier boot.
+
+        `StoreError` when the file belongs to another user, is a symlink, is read-only, truncated, of another layout version,
+        capacity or time namespace, or when there is no room for it.
+        """
+    @property
+    def capacity(self) -> int:
+        """Keys that fit comfortably: three quarters of the cells."""
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of address space; pages count against memory when first touched."""
+    @property
+    def path(self) -> str | None: ...
+    def stats(self) -> dict[str, int]:
+        """`cells`, `live`, `full_refused`, `full_allowed`. Walks the whole table: for operators, not for requests."""
+    def limiter(
+        self,
+        namespace: str,
+        policies: list[tuple[str, Quota]],
+        on_full: str = "refuse",
+    ) -> TableLimiter:
+        """Bind named quotas to this table. `ConfigError` for none, too many (16), duplicate or malformed names."""
+
+@final
+class TableLimiter:
+    """Several quotas, one decision: all pay or none pays."""
+
+    def acquire(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """Take `cost` units of every policy, or of none.
+
+        `confirmed=False` keeps a key that nobody vouched for out of the half of the table reserved for confirmed ones.
+        `UsageError` for a key that is not str or bytes or is longer than 65,536 bytes, for a negative or non-integer cost, and
+        for a limiter with a `concurrent-requests` policy (that takes `permit`).
+        """
+    def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
+        """What `acquire` would answer now. Writes nothing."""
+    def reset(self, key: str | bytes) -> bool:
+        """Forget everything that `key` used. True when there was something to forget."""
+    def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> Permit:
+        """Take a slot in flight under every `concurrent-requests` policy and `cost` units of every other one, or nothing.
+
+        `UsageError` when no policy counts concurrent requests.
+        """
+
+@final
+class Permit:
+    """A slot in flight, or the reason why there is none. Freed by `release()` or when its lease ends."""
+
+    @property
+    def result(self) -> LimitResult: ...
+    def release(self) -> bool:
+        """Free the slot. True when it was still held: False on a second call, after the lease ended or a refusal. Idempotent."""
+    def renew(self) -> bool:
+        """Start the lease anew. False when it already ended or was released: the slot is then gone."""
+    def __bool__(self) -> bool: ...
+
+MAX_KEY_BYTES: int
+MAX_LIMIT: int
+DEFAULT_CAPACITY: int
+LAYOUT_VERSION: int

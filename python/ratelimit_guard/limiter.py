@@ -1,0 +1,134 @@
+"""`Limiter` and `AsyncLimiter`: policies bound to a store, asked per key.
+
+Both share everything but the `await`: the constructor plans once, each method is one call of the bound store.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ratelimit_guard.permit import PendingPermit, Permit
+from ratelimit_guard.policy import Policy, policies_of
+from ratelimit_guard.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.policy import Quotas
+    from ratelimit_guard.stores import OnFull, Store
+
+
+class _Bound:
+    """The half without I/O: what a limiter is made of."""
+
+    def __init__(
+        self, quotas: Quotas, store: Store | None = None, *, namespace: str = "", on_full: OnFull = "refuse"
+    ) -> None:
+        """Bind `quotas` to `store`.
+
+        `quotas` is a quota string, a `Quota`, a `Policy` or a list of them; several are charged together or not at
+        all. Without a store the counters are the limiter's own `MemoryStore`. Limiters with equal namespace and
+        policy name share the counters of a store. `on_full` says what a key gets for which the full table has no
+        room. `ConfigError` for what cannot be enforced.
+        """
+        self._policies = policies_of(quotas)
+        self._store: Store = MemoryStore() if store is None else store
+        self._namespace = namespace
+        self._bound = self._store.bind(namespace, self._policies, on_full)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies in the order given."""
+        return self._policies
+
+    @property
+    def store(self) -> Store:
+        """Where the counters live."""
+        return self._store
+
+    @property
+    def namespace(self) -> str:
+        """What keeps equal policy names of one store apart."""
+        return self._namespace
+
+    def __repr__(self) -> str:
+        """Quotas, namespace and store."""
+        quotas = ", ".join(f"{policy.name}: {policy.quota}" for policy in self._policies)
+        return f"{type(self).__name__}([{quotas}], namespace={self._namespace!r}, store={self._store!r})"
+
+
+class Limiter(_Bound):
+    """Limits calls per key. Safe to share between threads.
+
+    >>> limiter = Limiter("2/minute")
+    >>> result = limiter.acquire("alice")
+    >>> bool(result), result.limit, result.remaining
+    (True, 2, 1)
+    >>> bool(limiter.acquire("alice", cost=2)), limiter.peek("alice").remaining
+    (False, 1)
+    """
+
+    def __init__(
+        self, quotas: Quotas, store: Store | None = None, *, namespace: str = "", on_full: OnFull = "refuse"
+    ) -> None:
+        """See `help(Limiter)`; `ConfigError` for what cannot be enforced."""
+        super().__init__(quotas, store, namespace=namespace, on_full=on_full)
+        if type(self) is Limiter:
+            # The hot path: the methods below would cost as much as the decision itself. A subclass keeps its own.
+            vars(self).update(acquire=self._bound.acquire, peek=self._bound.peek, reset=self._bound.reset)
+
+    def acquire(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """Take `cost` units of every policy, or of none; the result is false when refused.
+
+        A refusal leaves no charge behind. Cost 0 is always allowed and takes nothing. `confirmed=False`
+        is for keys that nobody vouched for: they may fill only half of the table. `UsageError` for a key that is not
+        str or bytes or is longer than 65,536 bytes, and for a cost that is no integer or negative. Takes well under a
+        microsecond.
+        """
+        return self._bound.acquire(key, cost, confirmed)
+
+    def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
+        """What `acquire` would answer now. Writes nothing."""
+        return self._bound.peek(key, cost)
+
+    def reset(self, key: str | bytes) -> bool:
+        """Forget everything that `key` used. True when there was something to forget."""
+        return self._bound.reset(key)
+
+    def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> Permit:
+        """Take a slot under every `concurrent-requests` policy and `cost` units of every other one, or nothing.
+
+        The slot is held from this call on; `with` frees it. `UsageError` when no policy counts concurrent requests.
+        """
+        return Permit(self._bound.permit(key, cost, confirmed))
+
+
+class AsyncLimiter(_Bound):
+    """Limits calls per key from coroutines. Memory and shared stores answer without suspending.
+
+    >>> import asyncio
+    >>> async def main() -> bool:
+    ...     limiter = AsyncLimiter("2/minute")
+    ...     return bool(await limiter.acquire("alice"))
+    >>> asyncio.run(main())
+    True
+    """
+
+    async def acquire(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """Take `cost` units of every policy, or of none. Errors and meaning are those of `Limiter.acquire`."""
+        return self._bound.acquire(key, cost, confirmed)
+
+    async def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
+        """What `acquire` would answer now. Writes nothing."""
+        return self._bound.peek(key, cost)
+
+    async def reset(self, key: str | bytes) -> bool:
+        """Forget everything that `key` used. True when there was something to forget."""
+        return self._bound.reset(key)
+
+    def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> PendingPermit:
+        """Take a slot in flight at `async with`, or at `await` when you release it yourself.
+
+        Errors and meaning are those of `Limiter.permit`.
+        """
+        return PendingPermit(partial(self._bound.permit, key, cost, confirmed))

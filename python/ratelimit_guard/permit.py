@@ -1,0 +1,115 @@
+"""`Permit`: a slot in flight, given back at the end of a `with` block, by `release()` or when its lease ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import TracebackType
+
+    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.stores import Slot
+
+
+class Permit:
+    """A slot in flight, or the reason why there is none. True while nothing was refused.
+
+    >>> from ratelimit_guard import Limiter
+    >>> limiter = Limiter("1 concurrent-requests; lease=30s")
+    >>> with limiter.permit("alice") as permit:
+    ...     bool(permit), bool(limiter.permit("alice"))
+    (True, False)
+    >>> bool(limiter.permit("alice"))
+    True
+    """
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Slot) -> None:
+        """Hold what the store gave."""
+        self._slot = slot
+
+    @property
+    def result(self) -> LimitResult:
+        """The answer of the limit; on a refusal `result.retry_after` says how long to wait."""
+        return self._slot.result
+
+    def release(self) -> bool:
+        """Free the slot. True when it was still held; False after a refusal, a release or the end of the lease."""
+        return self._slot.release()
+
+    def renew(self) -> bool:
+        """Start the lease anew, for work that takes longer. False when the slot is already gone."""
+        return self._slot.renew()
+
+    def __bool__(self) -> bool:
+        """Whether the slot was granted."""
+        return bool(self._slot.result)
+
+    def __enter__(self) -> Self:
+        """Give the permit itself; it is false when refused."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Free the slot, whatever happened inside."""
+        self._slot.release()
+
+
+class AsyncPermit:
+    """`Permit` with coroutines."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Slot) -> None:
+        """Hold what the store gave."""
+        self._slot = slot
+
+    @property
+    def result(self) -> LimitResult:
+        """The answer of the limit; on a refusal `result.retry_after` says how long to wait."""
+        return self._slot.result
+
+    async def release(self) -> bool:
+        """Free the slot. True when it was still held."""
+        return self._slot.release()
+
+    async def renew(self) -> bool:
+        """Start the lease anew. False when the slot is already gone."""
+        return self._slot.renew()
+
+    def __bool__(self) -> bool:
+        """Whether the slot was granted."""
+        return bool(self._slot.result)
+
+
+class PendingPermit:
+    """A permit not yet taken: `async with` takes it and frees it, `await` takes it and leaves it to you."""
+
+    __slots__ = ("_permit", "_take")
+
+    def __init__(self, take: Callable[[], Slot]) -> None:
+        """Remember how to take the slot; nothing is charged before it is awaited."""
+        self._take = take
+        self._permit: AsyncPermit | None = None
+
+    def __await__(self) -> Generator[None, None, AsyncPermit]:
+        """Take the slot."""
+        return self._open().__await__()
+
+    async def __aenter__(self) -> AsyncPermit:
+        """Take the slot; the permit is false when refused."""
+        self._permit = await self._open()
+        return self._permit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Free the slot, whatever happened inside."""
+        if self._permit is not None:
+            await self._permit.release()
+
+    async def _open(self) -> AsyncPermit:
+        return AsyncPermit(self._take())

@@ -1,0 +1,63 @@
+"""Where counters live. A store is anything with `bind`; a limiter's whole traffic goes through what that returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ratelimit_guard.stores.memory import MemoryStore
+from ratelimit_guard.stores.shared import SharedStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.policy import Policy
+
+__all__ = ["BoundLimiter", "MemoryStore", "OnFull", "SharedStore", "Slot", "Store"]
+
+OnFull = Literal["refuse", "allow"]
+
+
+class Slot(Protocol):
+    """A slot in flight, or the reason why there is none."""
+
+    @property
+    def result(self) -> LimitResult:
+        """The answer of the limit; it is false when no slot was taken."""
+        ...
+
+    def release(self) -> bool:
+        """Free the slot. True when it was still held."""
+        ...
+
+    def renew(self) -> bool:
+        """Start the lease anew. False when the slot is gone."""
+        ...
+
+
+class BoundLimiter(Protocol):
+    """Several quotas bound to a store: all pay or none pays."""
+
+    def acquire(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """Take `cost` units of every policy, or of none."""
+        ...
+
+    def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
+        """What `acquire` would answer now. Writes nothing."""
+        ...
+
+    def reset(self, key: str | bytes) -> bool:
+        """Forget what `key` used. True when there was something to forget."""
+        ...
+
+    def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> Slot:
+        """Take a slot in flight and `cost` units of every other policy, or nothing."""
+        ...
+
+
+class Store(Protocol):
+    """A home of counters."""
+
+    def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> BoundLimiter:
+        """Give the policies their counters. Raises `ConfigError` for policies that the store cannot hold."""
+        ...

@@ -1,0 +1,33 @@
+"""What both table stores do: bind policies to a fixed-size table and tell how full it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ratelimit_guard._core import Table, TableLimiter
+    from ratelimit_guard.policy import Policy
+    from ratelimit_guard.stores import OnFull
+
+
+class TableStore:
+    """A store over one table."""
+
+    def __init__(self, table: Table) -> None:
+        """Keep the table; nothing else is held."""
+        self._table = table
+
+    @property
+    def capacity(self) -> int:
+        """Keys that fit comfortably."""
+        return self._table.capacity
+
+    def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> TableLimiter:
+        """Give the policies their counters. `ConfigError` for none, more than 16, or two of one name."""
+        return self._table.limiter(namespace, [(policy.name, policy.quota) for policy in policies], on_full)
+
+    def stats(self) -> dict[str, int]:
+        """`cells`, `live`, `full_refused` and `full_allowed`. Walks the whole table: milliseconds, for operators."""
+        return self._table.stats()

@@ -1,0 +1,74 @@
+"""Counters of every process of one user on this host that names the same file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ratelimit_guard._core import DEFAULT_CAPACITY, Table
+from ratelimit_guard.errors import ConfigError, StoreError
+from ratelimit_guard.stores._table import TableStore
+
+if TYPE_CHECKING:
+    from ratelimit_guard._core import ManualClock
+
+SHM_ROOT = Path("/dev/shm")  # noqa: S108  memory, not disk; the directory below it is private
+
+
+class SharedStore(TableStore):
+    """Counters in a mapped file: exact over all workers, without a server or a lock.
+
+    `path` without a slash is a name in `/dev/shm/ratelimit-guard-<uid>/`, which is made private to this user;
+    anything else is a file path. Every process must give the same capacity. The counters survive a restart of the
+    workers, not of the host.
+
+    `StoreError` when the file or its directory belongs to somebody else, is a symlink, cannot be written, is damaged
+    or of another version or capacity, or when there is no room for it.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        capacity: int = DEFAULT_CAPACITY,
+        clock: ManualClock | None = None,
+    ) -> None:
+        """Open the file, or create it when absent or left by an earlier boot."""
+        self._path = _resolve(path)
+        super().__init__(Table.shared(str(self._path), capacity, clock))
+
+    @property
+    def path(self) -> Path:
+        """Where the counters are."""
+        return self._path
+
+    def __repr__(self) -> str:
+        """Path and capacity."""
+        return f"SharedStore({str(self._path)!r}, capacity={self.capacity})"
+
+
+def _resolve(path: str | os.PathLike[str]) -> Path:
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text or text in {".", ".."}:  # pyright: ignore[reportUnnecessaryIsInstance]
+        msg = f"store path {path!r:.100}: write a name such as 'api' or a file path"
+        raise ConfigError(msg)
+    if "/" in text:
+        return Path(text)
+    return _private_directory() / text
+
+
+def _private_directory() -> Path:
+    directory = SHM_ROOT / f"ratelimit-guard-{os.geteuid()}"
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        msg = f"{directory}: {error.strerror}; make it a directory of mode 0700 or give SharedStore a full path"
+        raise StoreError(msg) from error
+    # /dev/shm is writable by all: somebody else may have been there first.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        msg = f"{directory}: must be this user's directory of mode 0700; remove it or give SharedStore a full path"
+        raise StoreError(msg)
+    return directory

@@ -1,0 +1,52 @@
+//! `TableLimiter`: policies bound to a table.
+
+use crate::arguments::{Cost, with_key};
+use crate::clock::AnyClock;
+use crate::permit::Permit;
+use crate::result::{Facts, LimitResult};
+use pyo3::prelude::*;
+use ratelimit_guard_core::limiter::Limiter;
+use ratelimit_guard_host::mapping::Mapping;
+use std::sync::Arc;
+
+#[pyclass(frozen, module = "ratelimit_guard._core")]
+pub struct TableLimiter {
+    limiter: Arc<Limiter<Mapping>>,
+    clock: Arc<AnyClock>,
+    facts: Arc<[Facts]>,
+}
+
+impl TableLimiter {
+    pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>) -> Self {
+        let facts = limiter.counters().iter();
+        let facts =
+            facts.map(|counter| Facts { name: counter.name.clone(), limit: counter.quota.capacity() }).collect();
+        Self { limiter, clock, facts }
+    }
+}
+
+#[pymethods]
+impl TableLimiter {
+    #[pyo3(signature = (key, cost = Cost(1), confirmed = true), text_signature = "($self, key, cost=1, confirmed=True)")]
+    fn acquire(&self, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<LimitResult> {
+        let outcome = with_key(key, |key| self.limiter.acquire(key, cost.0, confirmed, &*self.clock))?;
+        Ok(LimitResult::new(outcome, &self.facts))
+    }
+
+    #[pyo3(signature = (key, cost = Cost(1)), text_signature = "($self, key, cost=1)")]
+    fn peek(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<LimitResult> {
+        let outcome = with_key(key, |key| self.limiter.peek(key, cost.0, &*self.clock))?;
+        Ok(LimitResult::new(outcome, &self.facts))
+    }
+
+    fn reset(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        with_key(key, |key| self.limiter.reset(key, &*self.clock))
+    }
+
+    #[pyo3(signature = (key, cost = Cost(1), confirmed = true), text_signature = "($self, key, cost=1, confirmed=True)")]
+    fn permit(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<Permit> {
+        let (outcome, receipts) = with_key(key, |key| self.limiter.permit(key, cost.0, confirmed, &*self.clock))?;
+        let result = Py::new(py, LimitResult::new(outcome, &self.facts))?;
+        Ok(Permit::new(result, self.limiter.clone(), self.clock.clone(), receipts))
+    }
+}

@@ -1,0 +1,87 @@
+//! `LimitResult`: an outcome with the names of its policies.
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use ratelimit_guard_core::limiter::{Answers, Outcome};
+use ratelimit_guard_core::rule::Answer;
+use std::sync::Arc;
+
+/// What a result must know of its policy.
+pub struct Facts {
+    pub name: String,
+    pub limit: u64,
+}
+
+#[pyclass(frozen, module = "ratelimit_guard._core")]
+pub struct LimitResult {
+    outcome: Outcome,
+    /// Policy of the outcome's first answer.
+    first: usize,
+    facts: Arc<[Facts]>,
+}
+
+impl LimitResult {
+    #[inline]
+    pub fn new(outcome: Outcome, facts: &Arc<[Facts]>) -> Self {
+        Self { outcome, first: 0, facts: facts.clone() }
+    }
+
+    fn answer(&self) -> &Answer {
+        self.outcome.answer()
+    }
+
+    fn fact(&self) -> &Facts {
+        &self.facts[self.first + self.outcome.tightest]
+    }
+
+    fn only(&self, index: usize) -> Self {
+        let answers = Answers::One([self.outcome.answers()[index]]);
+        Self { outcome: Outcome { answers, tightest: 0 }, first: self.first + index, facts: self.facts.clone() }
+    }
+}
+
+#[pymethods]
+impl LimitResult {
+    #[getter]
+    pub fn allowed(&self) -> bool {
+        self.answer().allowed
+    }
+    #[getter]
+    fn limit(&self) -> u64 {
+        self.fact().limit
+    }
+    #[getter]
+    fn remaining(&self) -> u64 {
+        self.answer().remaining
+    }
+    #[getter]
+    fn reset_after(&self) -> f64 {
+        self.answer().reset_after.as_secs_f64()
+    }
+    #[getter]
+    fn retry_after(&self) -> f64 {
+        self.answer().retry_after.as_secs_f64()
+    }
+    #[getter]
+    fn policy(&self) -> &str {
+        &self.fact().name
+    }
+    #[getter]
+    fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, (0..self.outcome.answers().len()).map(|index| self.only(index)))
+    }
+    fn __bool__(&self) -> bool {
+        self.allowed()
+    }
+    fn __repr__(&self) -> String {
+        let Answer { allowed, remaining, reset_after, retry_after } = *self.answer();
+        format!(
+            "LimitResult(allowed={}, limit={}, remaining={remaining}, reset_after={}, retry_after={}, policy={:?})",
+            if allowed { "True" } else { "False" },
+            self.fact().limit,
+            reset_after.as_secs_f64(),
+            retry_after.as_secs_f64(),
+            self.fact().name
+        )
+    }
+}

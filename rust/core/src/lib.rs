@@ -1,0 +1,39 @@
+//! Exact rate limiting over a table of atomic words that threads and processes share.
+//!
+//! This crate has no clock, no I/O, no locks and no `unsafe`: memory and time are arguments.
+//!
+//! **The way of a decision.** [`limiter`] hashes the key ([`hash`]) and asks each policy's [`counter`], which finds or claims a
+//! [`cell`] in the [`table`] and lets the quota's [`rule`] charge it: [`window`] arithmetic or [`gcra`]. One compare-and-swap of
+//! the cell's head decides; [`word`] says what its bits mean, [`layout`] where everything lies, [`registry`] which quota a cell was
+//! written under.
+//!
+//! ```
+//! use ratelimit_guard_core::{hash::Seed, layout::words_for, limiter::*, quota::Quota, sync::AtomicU64, table::Table, time::Nanos};
+//! use std::sync::Arc;
+//!
+//! let words: Box<[AtomicU64]> = (0..words_for(1000)).map(|_| AtomicU64::new(0)).collect();
+//! let table = Arc::new(Table::format(words, 1000, Seed([1, 2]))?);
+//! let policies = [("calls".to_string(), Quota::parse("2/minute")?)];
+//! let limiter = Limiter::new(table, "", &policies, OnFull::Refuse)?;
+//! let now = || Nanos(5_000_000_000);
+//! assert!(limiter.acquire(b"alice", 1, true, &now)?.answer().allowed);
+//! assert!(limiter.acquire(b"alice", 1, true, &now)?.answer().allowed);
+//! assert!(!limiter.acquire(b"alice", 1, true, &now)?.answer().allowed);
+//! # Ok::<(), ratelimit_guard_core::error::Error>(())
+//! ```
+
+pub mod cell;
+pub mod counter;
+pub mod error;
+pub mod gcra;
+pub mod hash;
+pub mod layout;
+pub mod limiter;
+pub mod quota;
+pub mod registry;
+pub mod rule;
+pub mod sync;
+pub mod table;
+pub mod time;
+pub mod window;
+pub mod word;

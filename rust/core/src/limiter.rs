@@ -1,0 +1,277 @@
+//! `Limiter`: several policies, one decision. All pay or none pays.
+//!
+//! First every policy is asked without writing; most refusals end here and leave nothing behind. Then all are charged, windows
+//! before buckets. If another thread took the last units in between, the charges made so far are given back: for an instant they
+//! may refuse a neighbour, they can never admit one too many.
+
+use std::sync::Arc;
+
+use crate::counter::{Charge, Counter, Receipt};
+use crate::error::Error;
+use crate::hash::Digest;
+use crate::layout::{WORD_FULL_ALLOWED, WORD_FULL_REFUSED};
+use crate::quota::{Algorithm, Quota};
+use crate::rule::{Answer, Rule};
+use crate::table::{Memory, Table};
+use crate::time::{Clock, Nanos};
+
+/// Longest key: eight times the longest header field that common servers accept. Hashing it takes about 60 µs.
+pub const MAX_KEY_BYTES: usize = 65_536;
+/// Longest policy name; it appears in a response header.
+pub const MAX_NAME_BYTES: usize = 64;
+/// Most policies of one limiter; each costs a cell per key.
+pub const MAX_POLICIES: usize = 16;
+
+/// What to answer to a new key when no cell is free for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Refuse it: nobody gets more than the limit.
+    Refuse,
+    /// Allow it uncounted: nobody is refused because others came first.
+    Allow,
+}
+
+/// The answers of all policies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// In the order in which the policies were given.
+    pub answers: Answers,
+    /// Index of the one that matters most: of a refusal the longest to wait, else the one with the least remaining.
+    pub tightest: usize,
+}
+
+/// One answer in place, or several.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Answers {
+    One([Answer; 1]),
+    Many(Box<[Answer]>),
+}
+
+/// Named quotas bound to a table.
+pub struct Limiter<M> {
+    table: Arc<Table<M>>,
+    counters: Box<[Counter]>,
+    /// Indices of the counters in the order of charging.
+    order: Box<[usize]>,
+    on_full: OnFull,
+}
+
+impl<M: Memory> Limiter<M> {
+    /// Bind quotas to a table. Counters of the same namespace, name and algorithm are shared with every other limiter on it.
+    pub fn new(
+        table: Arc<Table<M>>,
+        namespace: &str,
+        policies: &[(String, Quota)],
+        on_full: OnFull,
+    ) -> Result<Self, Error> {
+        if policies.is_empty() || policies.len() > MAX_POLICIES {
+            return Err(Error::config(format!("a limiter has 1 to {MAX_POLICIES} policies, got {}", policies.len())));
+        }
+        for (index, (name, _)) in policies.iter().enumerate() {
+            check_name(name)?;
+            if policies[..index].iter().any(|(other, _)| other == name) {
+                return Err(Error::config(format!("two policies are named {name:?}: name each of them differently")));
+            }
+        }
+        let bind = |(name, quota): &(String, Quota)| {
+            let salt = table.seed().derive(&[namespace, name, quota.algorithm().name()]);
+            let number = table.registry().number(quota)?;
+            Ok(Counter { name: name.clone(), quota: *quota, rule: Rule::of(quota), number, salt })
+        };
+        let counters: Box<[_]> = policies.iter().map(bind).collect::<Result<_, Error>>()?;
+        let mut order: Box<[_]> = (0..counters.len()).collect();
+        order.sort_by_key(|index| counters[*index].quota.algorithm() == Algorithm::TokenBucket);
+        Ok(Self { table, counters, order, on_full })
+    }
+
+    /// The policies' counters in the order given.
+    pub fn counters(&self) -> &[Counter] {
+        &self.counters
+    }
+
+    /// The table it counts in.
+    pub fn table(&self) -> &Table<M> {
+        &self.table
+    }
+
+    /// Take `cost` units of every policy, or of none. `UsageError` for a key that is too long or a limiter of permits.
+    #[inline]
+    pub fn acquire(&self, key: &[u8], cost: u64, confirmed: bool, clock: &impl Clock) -> Result<Outcome, Error> {
+        let key = self.digest(key)?;
+        if self.counters.iter().any(Counter::counts_permits) {
+            return Err(Error::usage("policy counts concurrent-requests: use permit() instead of acquire()"));
+        }
+        Ok(self.take(key, |_| cost, confirmed, clock).0)
+    }
+
+    /// Take a slot of every policy of concurrent requests and `cost` units of every other one, or nothing.
+    pub fn permit(
+        &self,
+        key: &[u8],
+        cost: u64,
+        confirmed: bool,
+        clock: &impl Clock,
+    ) -> Result<(Outcome, Vec<(usize, Receipt)>), Error> {
+        let key = self.digest(key)?;
+        if !self.counters.iter().any(Counter::counts_permits) {
+            return Err(Error::usage("no policy counts concurrent-requests: use acquire() instead of permit()"));
+        }
+        let cost_of = |counter: &Counter| if counter.counts_permits() { 1 } else { cost };
+        let (outcome, mut receipts) = self.take(key, cost_of, confirmed, clock);
+        receipts.retain(|(index, _)| self.counters[*index].counts_permits());
+        Ok((outcome, receipts))
+    }
+
+    /// What [`Limiter::acquire`] would answer. Writes nothing.
+    pub fn peek(&self, key: &[u8], cost: u64, clock: &impl Clock) -> Result<Outcome, Error> {
+        let (key, now) = (self.digest(key)?, clock.now());
+        Ok(Outcome::of(self.counters.iter().map(|counter| counter.assess(&self.table, key, cost, now)).collect()))
+    }
+
+    /// Forget what the key used under every policy. True when there was something.
+    pub fn reset(&self, key: &[u8], clock: &impl Clock) -> Result<bool, Error> {
+        let (key, now) = (self.digest(key)?, clock.now());
+        Ok(self.counters.iter().fold(false, |any, counter| counter.reset(&self.table, key, now) | any))
+    }
+
+    /// Free the slots of a permit. True when all were still held; the receipts are spent.
+    pub fn release(&self, receipts: &mut Vec<(usize, Receipt)>, now: Nanos) -> bool {
+        let any = !receipts.is_empty();
+        let free = |(index, receipt): (usize, Receipt)| self.counters[index].release(&self.table, &receipt, now);
+        receipts.drain(..).fold(any, |held, slot| free(slot) & held)
+    }
+
+    /// Start the leases of a permit anew. False: one of them had ended; the others are freed.
+    pub fn renew(&self, receipts: &mut Vec<(usize, Receipt)>, now: Nanos) -> bool {
+        let any = !receipts.is_empty();
+        let renewed = receipts.iter_mut().fold(any, |all, (index, receipt)| {
+            let fresh = self.counters[*index].renew(&self.table, receipt, now);
+            *receipt = fresh.unwrap_or(*receipt);
+            fresh.is_some() & all
+        });
+        if !renewed {
+            self.release(receipts, now);
+        }
+        renewed
+    }
+
+    fn digest(&self, key: &[u8]) -> Result<Digest, Error> {
+        if key.len() > MAX_KEY_BYTES {
+            let text = format!("key of {} bytes is too long: at most {MAX_KEY_BYTES}, or hash it first", key.len());
+            return Err(Error::usage(text));
+        }
+        Ok(self.table.seed().digest(key))
+    }
+
+    fn take(
+        &self,
+        key: Digest,
+        cost_of: impl Fn(&Counter) -> u64,
+        confirmed: bool,
+        clock: &impl Clock,
+    ) -> (Outcome, Vec<(usize, Receipt)>) {
+        let now = clock.now();
+        if let [counter] = &*self.counters {
+            let (answer, receipt) = self.charge(counter, key, cost_of(counter), confirmed, now);
+            let keep = receipt.filter(|_| counter.counts_permits());
+            return (Outcome::one(answer), keep.map(|receipt| (0, receipt)).into_iter().collect());
+        }
+        let assess = |counter: &Counter| counter.assess(&self.table, key, cost_of(counter), now);
+        let mut answers: Box<[Answer]> = self.counters.iter().map(assess).collect();
+        let mut receipts = Vec::new();
+        if answers.iter().all(|answer| answer.allowed) {
+            for index in self.order.iter().copied() {
+                let counter = &self.counters[index];
+                let (answer, receipt) = self.charge(counter, key, cost_of(counter), confirmed, now);
+                answers[index] = answer;
+                receipts.extend(receipt.map(|receipt| (index, receipt)));
+                if !answer.allowed {
+                    self.give_back(&mut receipts, &mut answers, assess, clock);
+                    break;
+                }
+            }
+        }
+        (Outcome::of(answers), receipts)
+    }
+
+    #[inline]
+    fn charge(
+        &self,
+        counter: &Counter,
+        key: Digest,
+        cost: u64,
+        confirmed: bool,
+        now: Nanos,
+    ) -> (Answer, Option<Receipt>) {
+        match counter.charge(&self.table, key, cost, confirmed, now) {
+            Charge::Done(answer, receipt) => (answer, receipt),
+            Charge::Full(free_at) => (self.full(counter, free_at, now), None),
+        }
+    }
+
+    #[cold]
+    fn full(&self, counter: &Counter, free_at: Nanos, now: Nanos) -> Answer {
+        match self.on_full {
+            OnFull::Allow => {
+                self.table.count(WORD_FULL_ALLOWED);
+                counter.rule.unused(0)
+            }
+            OnFull::Refuse => {
+                self.table.count(WORD_FULL_REFUSED);
+                let retry_after = (free_at - now).max(Nanos(1));
+                Answer { allowed: false, remaining: 0, reset_after: retry_after, retry_after }
+            }
+        }
+    }
+
+    /// A charge failed after others had succeeded: undo those.
+    #[cold]
+    fn give_back(
+        &self,
+        receipts: &mut Vec<(usize, Receipt)>,
+        answers: &mut [Answer],
+        assess: impl Fn(&Counter) -> Answer,
+        clock: &impl Clock,
+    ) {
+        for (index, receipt) in receipts.drain(..) {
+            let counter = &self.counters[index];
+            counter.refund(&self.table, &receipt, || clock.now());
+            answers[index] = assess(counter);
+        }
+    }
+}
+
+impl Outcome {
+    fn one(answer: Answer) -> Self {
+        Self { answers: Answers::One([answer]), tightest: 0 }
+    }
+
+    fn of(answers: Box<[Answer]>) -> Self {
+        // Refusals first, the longest wait first; then the least remaining.
+        let rank = |answer: &Answer| (answer.allowed, u64::MAX - answer.retry_after.0, answer.remaining);
+        let tightest = (0..answers.len()).min_by_key(|index| rank(&answers[*index])).unwrap_or(0);
+        Self { answers: Answers::Many(answers), tightest }
+    }
+
+    /// Every policy's answer.
+    pub fn answers(&self) -> &[Answer] {
+        match &self.answers {
+            Answers::One(answer) => answer,
+            Answers::Many(answers) => answers,
+        }
+    }
+
+    /// The answer that matters most.
+    pub fn answer(&self) -> &Answer {
+        &self.answers()[self.tightest]
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let printable = name.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if printable && !name.is_empty() && name.len() <= MAX_NAME_BYTES {
+        return Ok(());
+    }
+    Err(Error::config(format!("policy name {name:?} must be 1 to {MAX_NAME_BYTES} printable ASCII characters")))
+}

@@ -1,0 +1,141 @@
+//! `Rule`: a quota made ready for cells, and what every algorithm can answer about one.
+
+use crate::cell::{Cell, Snapshot};
+use crate::gcra::Bucket;
+use crate::quota::{Algorithm, Quota};
+use crate::time::Nanos;
+use crate::window::Window;
+
+/// The answer of one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Was, or would be, the cost taken?
+    pub allowed: bool,
+    /// Units that could still be taken at this instant.
+    pub remaining: u64,
+    /// Until the whole limit is free again.
+    pub reset_after: Nanos,
+    /// Until the same cost fits: zero when allowed, [`Nanos::NEVER`] when it exceeds the limit.
+    pub retry_after: Nanos,
+}
+
+/// What a charge left behind and a refund needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Units taken.
+    pub cost: u64,
+    /// The instant of the charge.
+    pub at: Nanos,
+    /// Windows: the epoch charged. Buckets: the payload before.
+    pub before: u64,
+    /// Buckets: the payload after.
+    pub after: u64,
+}
+
+/// One attempt to change a cell.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// Charged, and the trace of it.
+    Charged(Answer, Trace),
+    /// Refused or nothing to do; nothing was written.
+    Answered(Answer),
+    /// Somebody else changed the cell: read it again.
+    Again,
+}
+
+/// A quota made ready for cells.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// Strict and sliding windows, permits.
+    Window(Window),
+    /// Token bucket.
+    Bucket(Bucket),
+}
+
+impl Rule {
+    /// Make a quota ready.
+    pub fn of(quota: &Quota) -> Self {
+        match quota.algorithm() {
+            Algorithm::TokenBucket => Self::Bucket(Bucket::of(quota)),
+            _ => Self::Window(Window::of(quota)),
+        }
+    }
+
+    /// The most that can be used at once.
+    pub fn capacity(&self) -> u64 {
+        match self {
+            Self::Window(window) => window.limit(),
+            Self::Bucket(bucket) => bucket.burst(),
+        }
+    }
+
+    /// What [`Rule::charge`] would answer for this state. Pure.
+    pub fn assess(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
+        match self {
+            Self::Window(window) => window.assess(snapshot, cost, now),
+            Self::Bucket(bucket) => bucket.assess(snapshot, cost, now),
+        }
+    }
+
+    /// Take `cost` units if they fit. Costs one swap, in the first charge of an epoch up to four more.
+    #[inline]
+    pub fn charge(&self, cell: &Cell<'_>, snapshot: &Snapshot, cost: u64, now: Nanos) -> Step {
+        match self {
+            Self::Window(window) => window.charge(cell, snapshot, cost, now),
+            Self::Bucket(bucket) => bucket.charge(cell, snapshot, cost, now),
+        }
+    }
+
+    /// Give back what `trace` took, never more. False: the cell changed, read it again.
+    pub fn refund(&self, cell: &Cell<'_>, snapshot: &Snapshot, trace: &Trace, now: Nanos) -> bool {
+        match self {
+            Self::Window(window) => window.refund(cell, snapshot, trace),
+            Self::Bucket(bucket) => bucket.refund(cell, snapshot, trace, now),
+        }
+    }
+
+    /// Units in use, rounded up, at most the capacity.
+    pub fn used(&self, snapshot: &Snapshot, now: Nanos) -> u64 {
+        self.capacity() - self.assess(snapshot, 0, now).remaining
+    }
+
+    /// The payload of a cell in which `used` units were taken at `now`, or at the later time that its expiry has seen.
+    pub fn holding(&self, used: u64, now: Nanos, expiry_nanos: u64) -> u64 {
+        match self {
+            Self::Window(window) => window.holding(used, now, expiry_nanos),
+            Self::Bucket(bucket) => bucket.holding(used, now, expiry_nanos),
+        }
+    }
+
+    /// From when on a cell with this payload, read at `now`, says nothing.
+    pub fn expiry(&self, payload: u64, now: Nanos) -> u64 {
+        match self {
+            Self::Window(window) => window.expiry(payload, now),
+            Self::Bucket(bucket) => bucket.expiry(payload, now),
+        }
+    }
+
+    /// What a fresh key gets: nothing used so far.
+    pub fn unused(&self, cost: u64) -> Answer {
+        let capacity = self.capacity();
+        let allowed = cost <= capacity;
+        let retry_after = if allowed { Nanos(0) } else { Nanos::NEVER };
+        Answer { allowed, remaining: capacity, reset_after: Nanos(0), retry_after }
+    }
+
+    /// The same rule with room for one unit more: renewing a permit holds two slots for an instant.
+    pub fn with_one_more(&self) -> Self {
+        match self {
+            Self::Window(window) => Self::Window(window.with_one_more()),
+            Self::Bucket(bucket) => Self::Bucket(*bucket),
+        }
+    }
+
+    /// The trace of the charge with which a fresh cell began.
+    pub fn first_trace(&self, payload: u64, cost: u64, now: Nanos) -> Trace {
+        match self {
+            Self::Window(window) => window.first_trace(payload, cost, now),
+            Self::Bucket(bucket) => bucket.first_trace(payload, cost, now),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! `Table`: a fixed number of cells in somebody's memory, found by hash, claimed and given up by compare-and-swap alone.
+//!
+//! A key may live in eight runs of eight cells, its *candidates*, always tried in the same order and alternating between the two
+//! halves of the table. Keys that nobody vouched for are put into the lower half only. Searches end early at a cell of the
+//! lower half that was never used: whoever came before would have taken it.
+//!
+//! Nothing sweeps. A cell whose expiry has passed is taken by the next newcomer that meets it; nothing else is ever taken, so an
+//! exhausted key is not forgotten to make room.
+
+use crate::cell::{Cell, Snapshot};
+use crate::error::Error;
+use crate::hash::{Digest, Seed, mix};
+use crate::layout::*;
+use crate::registry::Registry;
+use crate::rule::Rule;
+use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst};
+use crate::time::Nanos;
+use crate::word::{Generation, Head, Key, next};
+
+#[cfg(not(loom))]
+/// Runs of a key. With eight cells each, a table filled to three quarters turns away fewer than one newcomer in 100,000.
+pub const RUNS: u64 = 8;
+#[cfg(loom)]
+/// Small, so that all interleavings can be tried.
+pub const RUNS: u64 = 2;
+
+/// Words in memory that outlive every reference to them.
+pub trait Memory {
+    /// All of them, always the same.
+    fn words(&self) -> &[AtomicU64];
+}
+
+impl<T: AsRef<[AtomicU64]>> Memory for T {
+    fn words(&self) -> &[AtomicU64] {
+        self.as_ref()
+    }
+}
+
+/// Fixed-size table of cells.
+pub struct Table<M> {
+    memory: M,
+    seed: Seed,
+    /// Buckets in one half.
+    half: u64,
+}
+
+/// Where a key lives, or is moving in.
+#[derive(Clone, Copy)]
+pub struct Found<'t> {
+    /// Its cell.
+    pub cell: Cell<'t>,
+    /// The life in which it is the key's.
+    pub generation: Generation,
+    /// False: somebody began to move the key in and may have died over it.
+    pub is_live: bool,
+}
+
+/// What the counters of a table say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Cells in all.
+    pub cells: u64,
+    /// Cells in use at the given instant.
+    pub live: u64,
+    /// Decisions refused because no cell was free.
+    pub full_refused: u64,
+    /// Decisions allowed although no cell was free.
+    pub full_allowed: u64,
+}
+
+impl<M: Memory> Table<M> {
+    /// Make a table of zeroed memory. Cost: writes one page; the rest is touched when used.
+    pub fn format(memory: M, capacity: u64, seed: Seed) -> Result<Self, Error> {
+        check_capacity(capacity)?;
+        let words = memory.words();
+        if words.len() < words_for(capacity) {
+            return Err(Error::store(format!("{} words hold no table of capacity {capacity}", words.len())));
+        }
+        words[WORD_VERSION].store(VERSION, Relaxed);
+        words[WORD_CAPACITY].store(capacity, Relaxed);
+        words[WORD_SEED].store(seed.0[0], Relaxed);
+        words[WORD_SEED + 1].store(seed.0[1], Relaxed);
+        words[WORD_MAGIC].store(MAGIC, SeqCst);
+        Self::open(memory)
+    }
+
+    /// Recognise a table that somebody else made. `StoreError` for anything else.
+    pub fn open(memory: M) -> Result<Self, Error> {
+        let words = memory.words();
+        if words.len() < BUCKETS_START {
+            return Err(Error::store("file is truncated: delete it"));
+        }
+        let [magic, version, capacity] =
+            [WORD_MAGIC, WORD_VERSION, WORD_CAPACITY].map(|word| words[word].load(Acquire));
+        if magic != MAGIC {
+            return Err(Error::store("file is no ratelimit-guard table: name another path or delete it"));
+        }
+        if version != VERSION {
+            let text = format!(
+                "table has layout version {version}, this release knows {VERSION}: delete the file or use one release on all workers"
+            );
+            return Err(Error::store(text));
+        }
+        check_capacity(capacity).map_err(|why| Error::store(format!("table is damaged ({why}): delete the file")))?;
+        if words.len() != words_for(capacity) {
+            let (there, needed) = (words.len() * 8, words_for(capacity) * 8);
+            return Err(Error::store(format!("file has {there} bytes and needs {needed}: it is truncated, delete it")));
+        }
+        let seed = Seed([words[WORD_SEED].load(Acquire), words[WORD_SEED + 1].load(Acquire)]);
+        Ok(Self { seed, half: buckets_for(capacity) as u64 / 2, memory })
+    }
+
+    /// The memory it lives in.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+    /// Keys that fit comfortably.
+    pub fn capacity(&self) -> u64 {
+        self.memory.words()[WORD_CAPACITY].load(Relaxed)
+    }
+    /// Its secret.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+    /// The quotas it knows.
+    pub fn registry(&self) -> Registry<'_> {
+        Registry::new(self.memory.words())
+    }
+    /// Count an event in one of the words of the header.
+    pub fn count(&self, word: usize) {
+        self.memory.words()[word].fetch_add(1, Relaxed);
+    }
+
+    /// Walk the whole table. Cost: about 2 ns per cell.
+    pub fn stats(&self, now: Nanos) -> Stats {
+        let cells = 2 * self.half * BUCKET_CELLS as u64;
+        let in_use = |cell: &Cell<'_>| {
+            let snapshot = cell.snapshot();
+            snapshot.head.is_live() && !snapshot.is_expired(now.0)
+        };
+        let live = (0..cells as usize).map(|index| self.cell(index)).filter(in_use).count() as u64;
+        let word = |word: usize| self.memory.words()[word].load(Relaxed);
+        Stats { cells, live, full_refused: word(WORD_FULL_REFUSED), full_allowed: word(WORD_FULL_ALLOWED) }
+    }
+
+    /// The cell at a position.
+    pub fn cell(&self, index: usize) -> Cell<'_> {
+        let bucket = self.bucket((index / BUCKET_CELLS) as u64);
+        bucket_cell(bucket, index, index % BUCKET_CELLS)
+    }
+
+    fn bucket(&self, bucket: u64) -> &[AtomicU64; BUCKET_WORDS] {
+        let start = BUCKETS_START + bucket as usize * BUCKET_WORDS;
+        self.memory.words()[start..].first_chunk().expect("buckets lie inside the memory: checked when opened")
+    }
+
+    /// Bucket of a run: position in one half, the halves alternating.
+    #[inline]
+    fn bucket_of(&self, digest: Digest, run: u64) -> u64 {
+        let [_, place] = digest.0;
+        let spread = if run == 0 { place } else { mix(place.wrapping_add(run.wrapping_mul(0x9e37_79b9_7f4a_7c15))) };
+        let position = (u128::from(spread) * u128::from(self.half)) >> 64;
+        position as u64 + ((place ^ run) & 1) * self.half
+    }
+
+    /// A key's candidates in their order, up to where a search may stop.
+    fn candidates(&self, digest: Digest) -> impl Iterator<Item = Cell<'_>> {
+        let mut stop = false;
+        (0..RUNS)
+            .map_while(move |run| {
+                if stop {
+                    return None;
+                }
+                let number = self.bucket_of(digest, run);
+                let bucket = self.bucket(number);
+                let never_used = bucket[..BUCKET_CELLS].iter().any(|key| key.load(Acquire) == Key::NEVER_USED.0);
+                stop = never_used && number < self.half;
+                Some((number, bucket))
+            })
+            .flat_map(|(number, bucket)| cells_of(number, bucket))
+    }
+
+    /// The cell of a key, if it has one. Cost: one cache line of keys per run looked at.
+    #[inline]
+    pub fn find(&self, digest: Digest, now: Nanos) -> Option<Found<'_>> {
+        let wanted = Key::new(digest.0[0], 0);
+        for run in 0..RUNS {
+            let number = self.bucket_of(digest, run);
+            let bucket = self.bucket(number);
+            let mut never_used = false;
+            for slot in 0..BUCKET_CELLS {
+                let key = Key(bucket[slot].load(Acquire));
+                never_used |= key == Key::NEVER_USED;
+                if key.same_tag(wanted) {
+                    let cell = bucket_cell(bucket, number as usize * BUCKET_CELLS + slot, slot);
+                    if let Some(found) = self.recognise(cell, key, now) {
+                        return Some(found);
+                    }
+                }
+            }
+            if never_used && number < self.half {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Does the cell really belong to the key that its key word names?
+    fn recognise<'t>(&self, cell: Cell<'t>, key: Key, now: Nanos) -> Option<Found<'t>> {
+        let head = cell.head();
+        if head.is_live() && head.generation() == next(key.generation()) {
+            self.settle(&cell, key, head, now);
+        } else if head.generation() != key.generation() {
+            return None;
+        }
+        Some(Found { cell, generation: head.generation(), is_live: head.is_live() })
+    }
+
+    /// Finish a change of life by which a key kept its cell (another quota, a reset): expiry and key follow the head.
+    pub fn settle(&self, cell: &Cell<'_>, key: Key, head: Head, now: Nanos) {
+        let seen = cell.expiry();
+        if seen.generation() == key.generation()
+            && let Some(quota) = self.registry().quota(head.quota())
+        {
+            let expiry = Rule::of(&quota).expiry(head.payload(), now);
+            cell.swap_expiry(seen, crate::word::Expiry::new(head.generation(), expiry));
+        }
+        cell.swap_key(key, key.in_generation(head.generation()));
+    }
+
+    /// Take a free cell for a newcomer; it is the key's only after [`Table::rivals`] and the head's swap. `Err`: the earliest
+    /// instant at which a candidate may become free.
+    pub fn take(&self, digest: Digest, confirmed: bool, now: Nanos) -> Result<(Cell<'_>, Generation), Nanos> {
+        let wanted = Key::new(digest.0[0], 0);
+        let mut free_at = Nanos::LAST;
+        // First what nobody wants; only then a cell into which somebody seems to be moving, in case he died.
+        for eager in [false, true] {
+            for run in (0..RUNS).filter(|run| confirmed || self.bucket_of(digest, *run) < self.half) {
+                let number = self.bucket_of(digest, run);
+                for cell in cells_of(number, self.bucket(number)) {
+                    match try_take(&cell, wanted, now, eager) {
+                        Ok(generation) => return Ok((cell, generation)),
+                        Err(expiry) => free_at = free_at.min(expiry),
+                    }
+                }
+            }
+        }
+        Err(free_at)
+    }
+
+    /// Make sure that a key that is moving into `mine` lives nowhere else. False: it does, or is about to; look again.
+    pub fn rivals_gave_way(&self, digest: Digest, mine: &Cell<'_>) -> bool {
+        // The key word of `mine` is written before others are read, by both rivals: one of them sees the other.
+        crate::sync::fence(SeqCst);
+        let wanted = Key::new(digest.0[0], 0);
+        let mut mine_is_first = false;
+        for other in self.candidates(digest) {
+            if other.index == mine.index {
+                mine_is_first = true;
+                continue;
+            }
+            let key = other.key();
+            if !key.same_tag(wanted) {
+                continue;
+            }
+            let head = other.head();
+            let is_key_of = head.generation() == key.generation();
+            if head.is_live() && (is_key_of || head.generation() == next(key.generation())) {
+                return false;
+            }
+            if is_key_of && !(mine_is_first && vacate(&other, key, head)) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Give a cell up in which `key` was moving in. False: it has moved on.
+pub fn vacate(cell: &Cell<'_>, key: Key, head: Head) -> bool {
+    let generation = next(head.generation());
+    let vacated = cell.swap_head(head, Head::free(generation));
+    if vacated {
+        cell.swap_key(key, Key::given_up(generation));
+    }
+    vacated
+}
+
+fn try_take(cell: &Cell<'_>, wanted: Key, now: Nanos, eager: bool) -> Result<Generation, Nanos> {
+    let key = cell.key();
+    if key == Key::NEVER_USED {
+        return if cell.swap_key(key, wanted) { Ok(0) } else { Err(Nanos::LAST) };
+    }
+    let Snapshot { head, expiry, .. } = cell.snapshot();
+    if head.is_live() {
+        if expiry.generation() != head.generation() || expiry.nanos() > now.0 {
+            return Err(Nanos(expiry.nanos()));
+        }
+    } else if !eager && !(key.is_given_up() && key.generation() == head.generation()) {
+        return Err(now);
+    }
+    let generation = next(head.generation());
+    let taken = cell.swap_head(head, Head::free(generation)) && cell.swap_key(key, wanted.in_generation(generation));
+    if taken { Ok(generation) } else { Err(now) }
+}
+
+fn cells_of(number: u64, bucket: &[AtomicU64; BUCKET_WORDS]) -> impl Iterator<Item = Cell<'_>> {
+    (0..BUCKET_CELLS).map(move |slot| bucket_cell(bucket, number as usize * BUCKET_CELLS + slot, slot))
+}
+
+#[inline]
+fn bucket_cell(bucket: &[AtomicU64; BUCKET_WORDS], index: usize, slot: usize) -> Cell<'_> {
+    let start = BUCKET_CELLS + slot * STATE_WORDS;
+    let state = bucket[start..].first_chunk().expect("slot is below BUCKET_CELLS");
+    Cell { index, key: &bucket[slot], state }
+}
+
+/// A capacity that can be addressed.
+pub fn check_capacity(capacity: u64) -> Result<(), Error> {
+    if (1..=MAX_CAPACITY).contains(&capacity) {
+        return Ok(());
+    }
+    Err(Error::config(format!("capacity must be 1 to {MAX_CAPACITY}, got {capacity}")))
+}

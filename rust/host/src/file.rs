@@ -1,0 +1,145 @@
+//! A table file: whom it may belong to, how it comes into being, and when it is worthless.
+//!
+//! It is made under another name and renamed when complete, so nobody ever sees half a table; a lock on `<path>.lock` lets one
+//! process at a time look and make. Directory 0700 and file 0600 of our own user, no symlinks: another user could otherwise shorten
+//! it under us or read the seed.
+
+use crate::host;
+use crate::mapping::Mapping;
+use ratelimit_guard_core::error::Error;
+use ratelimit_guard_core::layout::{WORDS_HOST, words_for};
+use ratelimit_guard_core::table::{Memory, Table};
+use rustix::fs::{
+    FallocateFlags, FileType, FlockOperation, Mode, OFlags, fallocate, flock, fstat, lstat, open, rename,
+};
+use rustix::fs::{ftruncate, unlink};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::SeqCst;
+
+/// Open the table at `path`, or make one of `capacity`.
+pub fn open_or_make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+    make_parent(path)?;
+    let lock = open_own(&beside(path, ".lock"), OFlags::CREATE)?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|why| failed("lock", why))?;
+    match lstat(path) {
+        Err(Errno::NOENT) => make(path, capacity),
+        Err(why) => Err(failed("look at", why)),
+        Ok(_) => match open_existing(path)? {
+            Some(table) => Ok(table),
+            None => make(path, capacity),
+        },
+    }
+}
+
+/// None: a table of an earlier boot, whose times mean nothing now.
+fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
+    let file = open_own(path, OFlags::empty())?;
+    let bytes = fstat(&file).map_err(|why| failed("look at", why))?.st_size as usize;
+    if bytes < 8 * WORDS_HOST.end || bytes % 8 != 0 {
+        return Err(Error::store(format!("file of {bytes} bytes is truncated or no table: delete it")));
+    }
+    let table = Table::open(Mapping::of_file(&file, bytes / 8).map_err(|why| failed("map", why))?)?;
+    let there: Vec<u64> = table.memory().words()[WORDS_HOST].iter().map(|word| word.load(SeqCst)).collect();
+    if there[..2] != host::boot_id()? {
+        return Ok(None);
+    }
+    if there[2] != host::time_namespace() {
+        return Err(Error::store(
+            "made in another time namespace, where the clock differs: give each container its own path",
+        ));
+    }
+    Ok(Some(table))
+}
+
+fn make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+    let fresh = beside(path, ".new");
+    match unlink(&fresh) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(why) => return Err(failed("remove the rest of a failed attempt to make", why)),
+    }
+    let made = fill(&fresh, capacity).and_then(|table| {
+        rename(&fresh, path).map_err(|why| failed("put in place", why))?;
+        Ok(table)
+    });
+    if made.is_err() {
+        let _ = unlink(&fresh); // nothing is lost: it never had a user
+    }
+    made
+}
+
+fn fill(fresh: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+    let file = open_own(fresh, OFlags::CREATE | OFlags::EXCL)?;
+    let words = words_for(capacity);
+    // All of it now: a full file system is an error here and would be a SIGBUS later.
+    reserve(&file, words as u64 * 8)?;
+    let mapping = Mapping::of_file(&file, words).map_err(|why| failed("map", why))?;
+    let boot = host::boot_id()?;
+    let notes = [boot[0], boot[1], host::time_namespace()];
+    for (word, note) in mapping.words()[WORDS_HOST].iter().zip(notes) {
+        word.store(note, SeqCst);
+    }
+    Table::format(mapping, capacity, host::secret_seed()?)
+}
+
+fn reserve(file: &File, bytes: u64) -> Result<(), Error> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP) => ftruncate(file, bytes).map_err(|why| failed("size", why)),
+        Err(why) => Err(failed(&format!("reserve {bytes} bytes for (lower the capacity or free some room)"), why)),
+    }
+}
+
+/// Open a file that is ours alone, and nothing else.
+fn open_own(path: &Path, more: OFlags) -> Result<File, Error> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | more;
+    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|why| match why {
+        Errno::LOOP => Error::store("is a symlink, which is not followed: name the file itself"),
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => failed("open for reading and writing", why),
+        why => failed("open", why),
+    })?;
+    let stat = fstat(&file).map_err(|why| failed("look at", why))?;
+    let own = rustix::process::geteuid().as_raw();
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Error::store("is no regular file: name another path"));
+    }
+    if stat.st_uid != own {
+        let text = format!("belongs to user {}, not to {own}: run as one user or name another path", stat.st_uid);
+        return Err(Error::store(text));
+    }
+    if stat.st_mode & 0o077 != 0 || stat.st_mode & 0o200 == 0 {
+        let text = format!("has mode {:03o}, which must be 600: chmod 600 or delete it", stat.st_mode & 0o777);
+        return Err(Error::store(text));
+    }
+    Ok(File::from(file))
+}
+
+/// Directories that are made are ours alone; one that exists must not let strangers replace our file.
+fn make_parent(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.exists() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+        made.map_err(|why| Error::store(format!("cannot make directory {parent:?}: {why}")))?;
+    }
+    let stat = rustix::fs::stat(parent).map_err(|why| failed("look at the directory of", why))?;
+    let (own, sticky) = (rustix::process::geteuid().as_raw(), stat.st_mode & 0o1000 != 0);
+    if stat.st_uid != own && stat.st_uid != 0 {
+        return Err(Error::store(format!("directory {parent:?} belongs to user {}, not to {own}", stat.st_uid)));
+    }
+    if stat.st_mode & 0o022 != 0 && !sticky {
+        return Err(Error::store(format!("others may write to directory {parent:?}: chmod 700 or name another path")));
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn failed(what: &str, why: Errno) -> Error {
+    Error::store(format!("cannot {what}: {why}"))
+}
