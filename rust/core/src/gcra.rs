@@ -3,7 +3,7 @@
 //! The head holds the *theoretical arrival time* `tat`, the instant at which the bucket is full again. A unit costs one
 //! `increment`, rounded up; an empty bucket is `tolerance` = burst × increment from full. Instants are ticks modulo 2⁴⁸, compared
 //! as serial numbers; a tick is the power of two of nanoseconds (or fractions) for which the tolerance comes close to 2⁴⁵ ticks,
-//! so that rounding costs less than one part in 500 even of the largest bursts. The expiry, an upper bound of `tat`, tells a long gap from a
+//! so that rounding costs less than one part in 250 even of the largest bursts (in 65,000 up to 2²⁸). The expiry, an upper bound of `tat`, tells a long gap from a
 //! short one.
 
 use crate::cell::{Cell, Snapshot};

@@ -1,0 +1,110 @@
+//! All interleavings of few threads on a tiny table (two buckets of two cells), up to three preemptions.
+#![cfg(loom)]
+
+use loom::sync::Arc as LoomArc;
+use loom::thread;
+use ratelimit_guard_core::hash::Seed;
+use ratelimit_guard_core::layout::words_for;
+use ratelimit_guard_core::limiter::{Limiter, OnFull};
+use ratelimit_guard_core::quota::Quota;
+use ratelimit_guard_core::sync::AtomicU64;
+use ratelimit_guard_core::table::Table;
+use ratelimit_guard_core::time::Nanos;
+use std::sync::Arc;
+
+type Words = Box<[AtomicU64]>;
+const START: u64 = 1_000_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+fn limiters(quotas: &[&str]) -> Vec<LoomArc<Limiter<Words>>> {
+    let words: Words = (0..words_for(1)).map(|_| AtomicU64::new(0)).collect();
+    let table = Arc::new(Table::format(words, 1, Seed([1, 2])).unwrap());
+    let bind = |text: &&str| {
+        let policies = [("p".to_string(), Quota::parse(text).unwrap())];
+        LoomArc::new(Limiter::new(table.clone(), "", &policies, OnFull::Refuse).unwrap())
+    };
+    quotas.iter().map(bind).collect()
+}
+
+fn take(limiter: &Limiter<Words>, key: &[u8], now: u64) -> u64 {
+    u64::from(limiter.acquire(key, 1, true, &|| Nanos(now)).unwrap().answer().allowed)
+}
+
+fn model(test: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 20_000;
+    builder.check(test);
+}
+
+/// Two threads bring the same new key: one cell, one count.
+#[test]
+fn two_newcomers_with_one_key() {
+    model(|| {
+        let limiter = limiters(&["1/10s"]).remove(0);
+        let other = limiter.clone();
+        let thread = thread::spawn(move || take(&other, b"a", START));
+        let got = take(&limiter, b"a", START) + thread.join().unwrap();
+        assert_eq!(got, 1);
+        assert_eq!(take(&limiter, b"a", START), 0);
+    });
+}
+
+/// Two threads with clocks in different epochs charge a key that has history: never more than the limit.
+#[test]
+fn two_rotations() {
+    model(|| {
+        let limiter = limiters(&["3/10s"]).remove(0);
+        assert_eq!(take(&limiter, b"a", START), 1);
+        assert_eq!(take(&limiter, b"a", START + 2 * SECOND), 1);
+        let other = limiter.clone();
+        let thread = thread::spawn(move || take(&other, b"a", START + 5 * SECOND));
+        let got = take(&limiter, b"a", START + 8 * SECOND) + thread.join().unwrap();
+        assert_eq!(got, 1);
+        assert_eq!(take(&limiter, b"a", START + 8 * SECOND), 0);
+    });
+}
+
+/// A key comes back to its expired cell while another key takes it over: both are counted, neither twice.
+#[test]
+fn takeover_and_return() {
+    model(|| {
+        let limiter = limiters(&["1/10s"]).remove(0);
+        assert_eq!((0..4u8).map(|key| take(&limiter, &[key], START)).sum::<u64>(), 4);
+        let later = START + 60 * SECOND;
+        let other = limiter.clone();
+        let thread = thread::spawn(move || take(&other, b"new", later));
+        let got = take(&limiter, &[0], later);
+        let new = thread.join().unwrap();
+        assert!(got <= 1 && new <= 1);
+        assert_eq!(take(&limiter, &[0], later) + got, 1);
+        assert_eq!(take(&limiter, b"new", later) + new, 1);
+    });
+}
+
+/// Two workers of which one knows the new limit: the used units survive.
+#[test]
+fn conversion_and_charge() {
+    model(|| {
+        let both = limiters(&["2/10s", "3/10s"]);
+        assert_eq!(take(&both[0], b"a", START), 1);
+        let old = both[0].clone();
+        let thread = thread::spawn(move || take(&old, b"a", START));
+        let got = take(&both[1], b"a", START) + thread.join().unwrap();
+        assert!(got <= 2);
+        assert!(take(&both[1], b"a", START) + take(&both[1], b"a", START) + got <= 2);
+    });
+}
+
+/// The token bucket's swap.
+#[test]
+fn two_bucket_charges() {
+    model(|| {
+        let limiter = limiters(&["1/10s; burst=1"]).remove(0);
+        assert_eq!(take(&limiter, b"a", START), 1);
+        let other = limiter.clone();
+        let thread = thread::spawn(move || take(&other, b"a", START + 10 * SECOND));
+        let got = take(&limiter, b"a", START + 11 * SECOND) + thread.join().unwrap();
+        assert_eq!(got, 1);
+    });
+}
