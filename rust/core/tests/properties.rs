@@ -42,8 +42,13 @@ fn unfold(arrivals: &[(u64, u64, u64)], limit: u64, window: u64) -> Vec<(u64, u6
         .collect()
 }
 
+/// `make soak` asks for a hundred times as many.
+fn cases() -> u32 {
+    if std::env::var_os("RLG_SOAK").is_some() { 200_000 } else { 2_000 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     /// A strict window never admits more than its limit, and refuses at most an eighth of a window early.
     #[test]
