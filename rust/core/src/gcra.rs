@@ -65,14 +65,18 @@ impl Bucket {
     /// See [`crate::rule::Rule::assess`].
     pub fn assess(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
         let view = self.view(snapshot, now);
-        match self.fill_after(&view, cost) {
-            Some(_) => self.answer(view.fill, Nanos(0)),
-            None if cost > self.burst => self.answer(view.fill, Nanos::NEVER),
+        // A clock that stepped back has first to come back to where it was.
+        let behind = Nanos(self.seen(snapshot, now)) - now;
+        let retry_after = match self.fill_after(&view, cost) {
+            Some(_) => Nanos(0),
+            None if cost > self.burst => Nanos::NEVER,
             None => {
                 let short = view.fill as u64 + cost * self.increment - self.tolerance;
-                self.answer(view.fill, self.wait(short, now))
+                behind + self.wait(short, now + behind)
             }
-        }
+        };
+        let answer = self.answer(view.fill, retry_after);
+        Answer { reset_after: if view.fill > 0 { behind + answer.reset_after } else { Nanos(0) }, ..answer }
     }
 
     /// See [`crate::rule::Rule::charge`].
@@ -93,7 +97,9 @@ impl Bucket {
             return Step::Again;
         }
         let before = if view.fill > 0 { snapshot.head.payload() } else { view.now & (CIRCLE - 1) };
-        Step::Charged(self.answer(fill, Nanos(0)), Trace { cost, at: now, before, after })
+        let answer = self.answer(fill, Nanos(0));
+        let answer = Answer { reset_after: Nanos(end) - now, ..answer };
+        Step::Charged(answer, Trace { cost, at: now, before, after })
     }
 
     /// See [`crate::rule::Rule::refund`]. What has flowed back since the charge is not given back twice.
@@ -111,7 +117,8 @@ impl Bucket {
     /// See [`crate::rule::Rule::holding`].
     pub fn holding(&self, used: u64, now: Nanos, expiry_nanos: u64) -> u64 {
         let (ticks, round) = self.ticks(now.0.max(expiry_nanos.saturating_sub(self.lifetime())));
-        ticks.wrapping_add(round + used.min(self.burst) * self.increment) & (CIRCLE - 1)
+        let fill = if used == 0 { 0 } else { round + used.min(self.burst) * self.increment };
+        ticks.wrapping_add(fill) & (CIRCLE - 1)
     }
 
     /// See [`crate::rule::Rule::expiry`].

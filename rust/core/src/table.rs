@@ -297,7 +297,7 @@ fn try_take(cell: &Cell<'_>, wanted: Key, now: Nanos, eager: bool) -> Result<Gen
         if expiry.generation() != head.generation() || expiry.nanos() > now.0 {
             return Err(Nanos(expiry.nanos()));
         }
-    } else if !eager && !(key.is_given_up() && key.generation() == head.generation()) {
+    } else if !(eager || key.is_given_up() && key.generation() == head.generation()) {
         return Err(now);
     }
     let generation = next(head.generation());

@@ -86,6 +86,21 @@ proptest! {
         }
     }
 
+    /// Waiting as long as a refusal says is enough even after the clock stepped back; a reset forgets everything at any instant.
+    #[test]
+    fn retry_after_is_true_after_a_step_back(jitter in 0u64..100_000, back in 0u64..3_000_000, window in windows(), which in 0usize..3) {
+        let algorithm = [Algorithm::Strict, Algorithm::SlidingWindow, Algorithm::TokenBucket][which];
+        let limiter = limiter(&table(64), &[build(3, window, None, algorithm)]);
+        prop_assert!(acquire(&limiter, "k", 3, START + jitter).allowed);
+        let now = START + jitter - back;
+        let refusal = acquire(&limiter, "k", 2, now);
+        prop_assert!(!refusal.allowed);
+        prop_assert!(peek(&limiter, "k", 2, now + refusal.retry_after.0).allowed);
+        prop_assert_eq!(peek(&limiter, "k", 0, now + refusal.reset_after.0).remaining, 3);
+        prop_assert!(limiter.reset(b"k", &|| Nanos(now)).unwrap());
+        prop_assert!(acquire(&limiter, "k", 3, now).allowed);
+    }
+
     /// The sliding-window counter is the textbook formula.
     #[test]
     fn sliding_window_is_the_formula(limit in limits(), window in windows(), arrivals in arrivals()) {

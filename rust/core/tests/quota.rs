@@ -41,7 +41,7 @@ fn quota_strings_are_read() {
 fn malformed_quota_strings_are_refused() {
     #[rustfmt::skip]
     let cases = [
-        ("", "no window"), ("100", "no window"), ("/minute", "whole number"), ("x/minute", "whole number"), ("1.5/minute", "whole number"),
+        ("", "no whole number"), ("100", "no window"), ("/minute", "whole number"), ("x/minute", "whole number"), ("1.5/minute", "whole number"),
         ("-1/minute", "whole number"), ("1__0/minute", "whole number"), ("_1/minute", "whole number"), ("0/minute", "limit must be"), ("99999999999999999999/minute", "too large"),
         ("68719476736/minute", "limit must be"), ("1/fortnight", "is no window"), ("1/0s", "window must be"), ("1/367 days", "window must be"), ("1/", "is no window"),
         ("1/999us", "window must be"), ("1 apples/s", "unknown unit"), ("1/s; burst", "is no option"), ("1/s; burst=0", "burst must be"), ("1/s; burst=1; burst=2", "twice"),

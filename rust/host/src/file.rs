@@ -38,7 +38,7 @@ pub fn open_or_make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error>
 fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
     let file = open_own(path, OFlags::empty())?;
     let bytes = fstat(&file).map_err(|why| failed("look at", why))?.st_size as usize;
-    if bytes < 8 * WORDS_HOST.end || bytes % 8 != 0 {
+    if bytes < 8 * WORDS_HOST.end || !bytes.is_multiple_of(8) {
         return Err(Error::store(format!("file of {bytes} bytes is truncated or no table: delete it")));
     }
     let table = Table::open(Mapping::of_file(&file, bytes / 8).map_err(|why| failed("map", why))?)?;

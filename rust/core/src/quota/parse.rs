@@ -145,7 +145,7 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let canonical = [("day", 86_400_000_000_000), ("hour", 3_600_000_000_000), ("minute", 60_000_000_000)];
         let short = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
-        let divides = |(_, nanos): &&(&str, u64)| self.0.0 % nanos == 0;
+        let divides = |(_, nanos): &&(&str, u64)| self.0.0.is_multiple_of(*nanos);
         let (name, nanos) = canonical.iter().chain(&short).find(divides).copied().unwrap_or(("ns", 1));
         match (self.0.0 / nanos, name) {
             (1, "s") => f.write_str("second"),
