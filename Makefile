@@ -1,0 +1,76 @@
+# One front door. `make help` lists the verbs; each target installs what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+SETUP := .venv/.stamp-setup
+BUILD := .venv/.stamp-build
+BENCH := .venv-bench/.stamp
+SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
+
+# $(call new-venv,DIR,WHAT): a fresh machine's pip is too old for dependency groups.
+define new-venv
+	$(PYTHON) -c 'import sys; sys.exit("ratelimit_guard needs Python 3.11 or newer: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)
+endef
+
+.PHONY: help setup build test lint test-rust test-python bench demo soak wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(SETUP) ## make .venv with the development tools
+
+$(SETUP): pyproject.toml
+	$(call new-venv,.venv,--group dev)
+	touch $@
+
+build: $(BUILD) ## compile the module into .venv (incremental)
+
+$(BUILD): $(SETUP) $(SOURCES)
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release --quiet
+	touch $@
+
+test: setup build lint test-rust test-python ## everything that must pass: lint, types, Rust tests, Python tests
+
+lint: build ## formatting, lints and types of both languages
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff format --check python tests
+	$(BIN)/ruff check python tests
+	$(BIN)/mypy
+	$(BIN)/basedpyright --level error
+
+test-rust: ## Rust tests: unit, property, sudden death, loom
+	cargo test --workspace --locked
+	cargo test -p ratelimit-guard-core --features failpoints --locked
+	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p ratelimit-guard-core --release --test loom --locked
+
+test-python: build ## Python tests
+	$(BIN)/python -m pytest
+
+soak: build ## the long form of the model, process and thread tests
+	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads
+
+bench: $(BENCH) ## compare with other packages (own environment)
+	.venv-bench/bin/python bench/run.py
+
+$(BENCH): $(BUILD) bench/requirements.txt
+	$(call new-venv,.venv-bench,-r bench/requirements.txt)
+	VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/maturin develop --release --quiet
+	touch $@
+
+demo: build ## four real servers share one limit; prints what came through
+	$(BIN)/python -m demo
+
+wheel: setup ## build the wheel into dist/
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin build --release --locked --out dist
+
+clean: ## remove everything that was built
+	rm -rf .venv .venv-bench target dist python/ratelimit_guard/_core*.so
