@@ -94,12 +94,10 @@ def _checks(taken: dict[str, list[Figures]]) -> list[Check]:
     for scenario in TARGETED:
         faster = harness.ratio(best_peer, taken["ours strict, memory"], scenario)
         what = f"strict on memory against the better of limits (fixed) and throttled-py (GCRA), {scenario}"
-        checks.append(Check(what, "≥ 12x faster", f"{faster:.1f}x", faster >= 12))
+        checks.append(Check.times(what, 12, faster, " faster"))
     for scenario in TARGETED:
         dearer = harness.ratio(taken["ours strict, shared"], taken["ours strict, memory"], scenario)
-        checks.append(
-            Check(f"strict on shared memory against memory, {scenario}", "≤ 1.5x", f"{dearer:.2f}x", dearer <= 1.5)
-        )
+        checks.append(Check.at_most(f"strict on shared memory against memory, {scenario}", 1.5, dearer, "x", 2))
     return checks
 
 

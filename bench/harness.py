@@ -72,8 +72,8 @@ def hot_keys(count: int) -> list[str]:
 def uniform_keys(count: int) -> list[str]:
     """`count` different keys in random order.
 
-    The numbers are shuffled and not the strings: a shuffled list of strings would cost everybody a cache miss per key just to
-    read the next one, while a server's key has just been made.
+    The numbers are shuffled and not the strings: else everybody pays a cache miss just to read the next key, while a
+    server's key has just been made.
     """
     numbers = list(range(count))
     random.Random(20).shuffle(numbers)

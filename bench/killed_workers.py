@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HOUR_LIMIT, SHORT_LIMIT, SHORT_NS = 200, 20, 50_000_000
+HOUR_LIMIT, SHORT_LIMIT, SHORT_NS = 400, 20, 50_000_000
 HOUR = Policy("hour", f"{HOUR_LIMIT}/hour")
 SHORT = Policy("short", f"{SHORT_LIMIT}/50ms")
-KEYS_AT_A_TIME = 64
-LOG_ENTRIES = 1 << 17
+KEYS_AT_A_TIME = 2_048
+TIMED_EVERY = 64
+LOG_ENTRIES = 1 << 18
 
 WORD = 8
 STARTED, FINISHED, LOGGED, HEAD_WORDS = 0, 1, 2, 8
@@ -37,10 +38,12 @@ class Admission:
 
 
 class Diary:
-    """One slot of workers: what they began, what they finished, what was admitted. One writer at a time."""
+    """What the workers of one slot began, finished and admitted; every 64th key with times. One writer at a time."""
 
-    def __init__(self) -> None:
-        self._map = mmap.mmap(-1, WORD * (HEAD_WORDS + ENTRY_WORDS * LOG_ENTRIES))
+    def __init__(self, keys: int) -> None:
+        self.keys = keys
+        self.log_start = HEAD_WORDS + keys
+        self._map = mmap.mmap(-1, WORD * (self.log_start + ENTRY_WORDS * LOG_ENTRIES))
         self.words = memoryview(self._map).cast("q")
 
     def in_flight(self) -> int:
@@ -50,9 +53,12 @@ class Diary:
     def forget_in_flight(self) -> None:
         self.words[FINISHED] = self.words[STARTED]
 
+    def admitted(self, key: int) -> int:
+        return self.words[HEAD_WORDS + key]
+
     def admissions(self) -> Iterator[Admission]:
         for entry in range(self.words[LOGGED]):
-            start = HEAD_WORDS + ENTRY_WORDS * entry
+            start = self.log_start + ENTRY_WORDS * entry
             yield Admission(*self.words[start : start + ENTRY_WORDS])
 
 
@@ -61,7 +67,7 @@ def key_name(key: int) -> str:
 
 
 def open_limiter(path: Path, policies: list[Policy]) -> Limiter:
-    return Limiter(policies, SharedStore(path, capacity=65_536))
+    return Limiter(policies, SharedStore(path, capacity=131_072))
 
 
 def start_worker(path: Path, diary: Diary, first_key: int, seed: int) -> int:
@@ -79,14 +85,16 @@ def work(path: Path, diary: Diary, first_key: int, seed: int) -> NoReturn:
     """Ask for random keys for ever. The count of log entries moves last, so a half-written entry is never read."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limiter, chance, words = open_limiter(path, [HOUR, SHORT]), random.Random(seed), diary.words
-    order = [first_key + chance.randrange(KEYS_AT_A_TIME) for _ in range(4096)]
-    names = [(key, key_name(key)) for key in order]
+    keys = [first_key + chance.randrange(KEYS_AT_A_TIME) for _ in range(1024)]
+    names = [(key, key_name(key)) for key in keys]
     while True:
         for key, name in names:
             words[STARTED] += 1
             before = monotonic_ns()
             if limiter.acquire(name):
-                start = HEAD_WORDS + ENTRY_WORDS * words[LOGGED]
-                words[start], words[start + 1], words[start + 2] = key, before, monotonic_ns()
-                words[LOGGED] += 1
+                words[HEAD_WORDS + key] += 1
+                if key % TIMED_EVERY == 0:
+                    start = diary.log_start + ENTRY_WORDS * words[LOGGED]
+                    words[start], words[start + 1], words[start + 2] = key, before, monotonic_ns()
+                    words[LOGGED] += 1
             words[FINISHED] += 1

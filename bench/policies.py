@@ -71,7 +71,7 @@ def run(quick: bool) -> Section:
 
 def _check(taken: dict[str, list[Figures]], store: str, scenario: str) -> Check:
     times = harness.ratio(taken[f"three policies, one acquire{store}"], taken[f"one policy{store}"], scenario)
-    return Check(f"three policies against one, {scenario}{store or ', memory'}", "≤ 2x", f"{times:.2f}x", times <= 2)
+    return Check.at_most(f"three policies against one, {scenario}{store or ', memory'}", 2, times, "x", 2)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,22 @@ class Check:
     measured: str
     met: bool | None
 
+    @staticmethod
+    def exactly(what: str, wanted: int, least: int, most: int | None = None) -> Check:
+        """A count that has to be `wanted`; `most` when several were taken."""
+        most = least if most is None else most
+        measured = number(least) if least == most else f"{number(least)} to {number(most)}"
+        return Check(what, number(wanted), measured, least == most == wanted)
+
+    @staticmethod
+    def at_most(what: str, bound: float, measured: float, unit: str = "", digits: int = 0) -> Check:
+        return Check(what, f"≤ {bound:,}{unit}", number(measured, digits) + unit, measured <= bound)
+
+    @staticmethod
+    def times(what: str, least: float, measured: float, word: str = "") -> Check:
+        """A ratio that has to reach `least`."""
+        return Check(what, f"≥ {least:g}x{word}", f"{measured:.2f}x", measured >= least)
+
 
 @dataclass(frozen=True)
 class Section:

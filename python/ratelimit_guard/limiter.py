@@ -24,13 +24,7 @@ class _Bound:
     def __init__(
         self, quotas: Quotas, store: Store | None = None, *, namespace: str = "", on_full: OnFull = "refuse"
     ) -> None:
-        """Bind `quotas` to `store`.
-
-        `quotas` is a quota string, a `Quota`, a `Policy` or a list of them; several are charged together or not at
-        all. Without a store the counters are the limiter's own `MemoryStore`. Limiters with equal namespace and
-        policy name share the counters of a store. `on_full` says what a key gets for which the full table has no
-        room. `ConfigError` for what cannot be enforced.
-        """
+        """Read the quotas and bind them to the store."""
         self._policies = policies_of(quotas)
         self._store: Store = MemoryStore() if store is None else store
         self._namespace = namespace
@@ -60,6 +54,11 @@ class _Bound:
 class Limiter(_Bound):
     """Limits calls per key. Safe to share between threads.
 
+    `quotas` is a quota string, a `Quota`, a `Policy` or a list of them; several are charged together or not at all.
+    Without a store the counters are the limiter's own `MemoryStore`. Limiters with equal namespace and policy name
+    share the counters of a store. `on_full` says what a key gets for which a full table has no room: "refuse" or
+    "allow". `ConfigError` for what cannot be enforced.
+
     >>> limiter = Limiter("2/minute")
     >>> result = limiter.acquire("alice")
     >>> bool(result), result.limit, result.remaining
@@ -71,10 +70,10 @@ class Limiter(_Bound):
     def __init__(
         self, quotas: Quotas, store: Store | None = None, *, namespace: str = "", on_full: OnFull = "refuse"
     ) -> None:
-        """See `help(Limiter)`; `ConfigError` for what cannot be enforced."""
+        """Read the quotas and bind them to the store."""
         super().__init__(quotas, store, namespace=namespace, on_full=on_full)
         if type(self) is Limiter:
-            # The hot path: the methods below would cost as much as the decision itself. A subclass keeps its own.
+            # The hot path: one Python call less for each decision. A subclass keeps its own methods.
             vars(self).update(acquire=self._bound.acquire, peek=self._bound.peek, reset=self._bound.reset)
 
     def acquire(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
@@ -104,7 +103,7 @@ class Limiter(_Bound):
 
 
 class AsyncLimiter(_Bound):
-    """Limits calls per key from coroutines. Memory and shared stores answer without suspending.
+    """Limits calls per key from coroutines; built like a `Limiter`. Memory and shared stores answer without suspending.
 
     >>> import asyncio
     >>> async def main() -> bool:

@@ -17,7 +17,7 @@ KEYS = 64
 LIMIT = 50
 ATTEMPTS = 2  # times the limit, per worker and key: two workers alone exhaust every key
 POLICIES = [Policy("burst", f"{LIMIT}/hour; burst={LIMIT}"), Policy("window", f"{LIMIT}/hour"), Policy("day", "1M/day")]
-CAPACITY = 20_000
+CAPACITY = 300_000  # a thousand rounds of new keys under three policies
 WORD = 4
 NOTES = (1 + KEYS) * WORD  # attempts of the round, then admissions per key
 

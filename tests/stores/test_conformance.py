@@ -102,6 +102,18 @@ def test_reset_forgets_the_key(store: Store, quota: str) -> None:
 
 
 @every_quota
+def test_reset_forgets_however_often_it_is_done(store: Store, clock: ManualClock, quota: str) -> None:
+    """What was used many resets ago, in an earlier part of the window, does not come back."""
+    limiter = Limiter(quota, store)
+    limiter.acquire("alice", 50)
+    clock.advance(61 if "sliding" in quota else 10)
+    for _ in range(40):
+        assert limiter.acquire("alice", limiter.peek("alice").remaining)
+        assert limiter.reset("alice")
+        assert limiter.peek("alice").remaining == 100
+
+
+@every_quota
 def test_reset_after_is_when_all_is_free(store: Store, clock: ManualClock, quota: str) -> None:
     """Waiting `reset_after` without use gives the whole limit back."""
     limiter = Limiter(quota, store)
@@ -167,6 +179,19 @@ def test_changed_limit_keeps_the_units_used(store: Store, options: str, limit: i
     changed = Limiter(Policy("p", f"{limit}/minute" + options.format(limit)), store)
     assert changed.peek("alice").remaining == remaining
     assert taken(changed, "alice", 30) == remaining
+
+
+@pytest.mark.parametrize("options", ["", "; algorithm=sliding-window"])
+def test_limit_that_changes_to_and_fro_counts_each_unit_once(store: Store, clock: ManualClock, options: str) -> None:
+    """While old and new workers run side by side, neither forgets a charge nor counts one twice."""
+    old, new = (Limiter(Policy("p", f"{limit}/minute{options}"), store) for limit in (100, 200))
+    old.acquire("alice", 20)
+    clock.advance(61 if options else 10)
+    used = 100 - old.peek("alice").remaining
+    for _ in range(20):
+        assert old.acquire("alice").remaining == 100 - used - 1
+        assert new.acquire("alice").remaining == 200 - used - 2
+        used += 2
 
 
 def test_changed_window_keeps_the_units_used(store: Store) -> None:

@@ -21,7 +21,7 @@ class TableStore:
 
     @property
     def capacity(self) -> int:
-        """Keys that fit comfortably."""
+        """Counters that fit, one for each key and policy in use."""
         return self._table.capacity
 
     def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> TableLimiter:

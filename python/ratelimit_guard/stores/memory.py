@@ -15,7 +15,8 @@ class MemoryStore(TableStore):
     """Counters in anonymous memory, gone when the last process that shares them ends.
 
     Children forked after it was made share its counters; processes that start afresh do not: use `SharedStore` there.
-    `capacity` keys fit comfortably; memory is taken page by page as keys arrive and never grows past the table.
+    `capacity` counters fit, one for each key and policy in use; memory is taken page by page as keys arrive and never
+    grows past the table.
 
     >>> MemoryStore(1_000).capacity >= 1_000
     True

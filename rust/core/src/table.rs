@@ -15,7 +15,7 @@ use crate::registry::Registry;
 use crate::rule::Rule;
 use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst};
 use crate::time::Nanos;
-use crate::word::{Generation, Head, Key, next};
+use crate::word::{Expiry, Generation, Head, Key, Past, next};
 
 #[cfg(not(loom))]
 /// Runs of a key. With eight cells each, a table filled to three quarters turns away fewer than one newcomer in 100,000.
@@ -217,14 +217,20 @@ impl<M: Memory> Table<M> {
         Some(Found { cell, generation: head.generation(), is_live: head.is_live() })
     }
 
-    /// Finish a change of life by which a key kept its cell (another quota, a reset): expiry and key follow the head.
+    /// Finish a change of life by which a key kept its cell (another quota, a reset): expiry and key follow the head, and the
+    /// past of the ended life goes, lest it be taken for that of the eighth life from now.
     pub fn settle(&self, cell: &Cell<'_>, key: Key, head: Head, now: Nanos) {
+        for (word, past) in cell.snapshot().past.into_iter().enumerate() {
+            if past.belongs_to(key.generation()) {
+                cell.swap_past(word, past, Past(0));
+            }
+        }
         let seen = cell.expiry();
         if seen.generation() == key.generation()
             && let Some(quota) = self.registry().quota(head.quota())
         {
             let expiry = Rule::of(&quota).expiry(head.payload(), now);
-            cell.swap_expiry(seen, crate::word::Expiry::new(head.generation(), expiry));
+            cell.swap_expiry(seen, Expiry::new(head.generation(), expiry));
         }
         cell.swap_key(key, key.in_generation(head.generation()));
     }
