@@ -6,11 +6,15 @@ use crate::quota::{Quota, Unit};
 use crate::rule::{Answer, Rule, Step, Trace};
 use crate::table::{Found, Memory, Table, vacate};
 use crate::time::Nanos;
-use crate::word::{Expiry, Generation, Head, Key, Past, next};
+use crate::window::Window;
+use crate::word::{Expiry, Generation, Head, Key, next};
 
-/// Lost races after which a decision counts as "no room". A thread that loses sees another one win; nobody has been seen to lose
-/// ten in a row outside of tests. It bounds the work on a table that somebody scribbles over.
-const MAX_ATTEMPTS: u32 = 10_000;
+/// Times that a decision looks for its cell anew before it counts as "no room". A thread that loses a race sees another
+/// one win; nobody has been seen to lose ten in a row outside of tests. It bounds the work on a table that somebody
+/// scribbles over.
+const MAX_LOOKS: u32 = 1_000;
+/// Times that one cell is tried before it is looked for anew.
+const MAX_TRIES: u32 = 64;
 
 /// One policy, ready to count in one table.
 #[derive(Clone, Debug)]
@@ -31,7 +35,6 @@ pub struct Counter {
 pub struct Receipt {
     cell: usize,
     generation: Generation,
-    number: u16,
     trace: Trace,
 }
 
@@ -65,19 +68,38 @@ impl Counter {
     }
 
     fn assess_snapshot<M: Memory>(&self, table: &Table<M>, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
-        if snapshot.head.quota() == self.number {
-            return self.rule.assess(snapshot, cost, now);
+        if snapshot.head.quota() < self.number {
+            return self.rule.assess(&self.inherited(table, snapshot, now), cost, now);
         }
-        let head = self.converted(table, snapshot, now);
-        let expiry = self.rule.expiry(head.payload(), now);
-        self.rule.assess(&Snapshot::fresh(head, expiry), cost, now)
+        self.rule_of(table, snapshot.head).assess(snapshot, cost, now)
+    }
+
+    /// The rule under which a head was written; this counter's own, unless a later quota of the policy has been there.
+    #[inline]
+    fn rule_of<M: Memory>(&self, table: &Table<M>, head: Head) -> Rule {
+        if head.quota() == self.number {
+            return self.rule;
+        }
+        table.registry().quota(head.quota()).map_or(self.rule, |quota| Rule::of(&quota))
+    }
+
+    /// What a cell written under an earlier quota of the policy says under this one. If only the limit differs, just
+    /// the number changes, and every unit keeps its age; else the key begins a new life with its used units.
+    fn inherited<M: Memory>(&self, table: &Table<M>, snapshot: &Snapshot, now: Nanos) -> Snapshot {
+        let (head, before) = (snapshot.head, self.rule_of(table, snapshot.head));
+        if self.rule.same_shape(&before) {
+            return Snapshot { head: head.with_quota(self.number), ..*snapshot };
+        }
+        let (payload, seen) = self.rule.inherit(&before, snapshot, now);
+        let head = Head::live(next(head.generation()), self.number, payload);
+        Snapshot::fresh(head, self.rule.expiry(payload, seen))
     }
 
     /// Take `cost` units of the key's quota if they fit.
     #[inline]
     pub fn charge<M: Memory>(&self, table: &Table<M>, key: Digest, cost: u64, confirmed: bool, now: Nanos) -> Charge {
         let digest = key.under(self.salt);
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_LOOKS {
             match table.find(digest, now) {
                 Some(Found { cell, generation, is_live: true }) => {
                     if let Some((answer, receipt)) = self.charge_cell(table, &cell, generation, cost, now) {
@@ -106,25 +128,45 @@ impl Counter {
         cost: u64,
         now: Nanos,
     ) -> Option<(Answer, Option<Receipt>)> {
-        loop {
+        for _ in 0..MAX_TRIES {
             let snapshot = cell.snapshot();
             let head = snapshot.head;
             if head.generation() != generation || !head.is_live() {
                 return None;
             }
-            if head.quota() != self.number {
-                self.replace(table, cell, head, self.converted(table, &snapshot, now), now);
-                return None;
+            if head.quota() < self.number {
+                let answer = self.succeed(table, cell, &snapshot, cost, now)?;
+                return Some((answer, None));
             }
-            match self.rule.charge(cell, &snapshot, cost, now) {
+            match self.rule_of(table, head).charge(cell, &snapshot, cost, now) {
                 Step::Charged(answer, trace) => {
-                    let number = self.number;
-                    return Some((answer, Some(Receipt { cell: cell.index, generation, number, trace })));
+                    return Some((answer, Some(Receipt { cell: cell.index, generation, trace })));
                 }
                 Step::Answered(answer) => return Some((answer, None)),
                 Step::Again => {}
             }
         }
+        None
+    }
+
+    /// Let this quota succeed an earlier one in a cell, if the charge then fits; else answer, and leave everything as
+    /// it is.
+    #[cold]
+    fn succeed<M: Memory>(
+        &self,
+        table: &Table<M>,
+        cell: &Cell<'_>,
+        snapshot: &Snapshot,
+        cost: u64,
+        now: Nanos,
+    ) -> Option<Answer> {
+        let inherited = self.inherited(table, snapshot, now);
+        let answer = self.rule.assess(&inherited, cost, now);
+        if cost > 0 && answer.allowed {
+            self.replace(table, cell, snapshot.head, inherited.head, now);
+            return None;
+        }
+        (cell.head() == snapshot.head).then_some(answer)
     }
 
     /// Give a newcomer a cell, its first charge included. `Ok(None)`: look again. `Err`: no room until then.
@@ -144,9 +186,8 @@ impl Counter {
         };
         let Some(payload) = self.prepare(&cell, generation, cost, now) else { return Ok(None) };
         if !table.rivals_gave_way(digest, &cell) {
-            if found.is_none() {
-                vacate(&cell, Key::new(digest.0[0], generation), Head::free(generation));
-            }
+            // Also if somebody else began: should he have died, the key would for ever be found moving in here.
+            vacate(&cell, Key::new(digest.0[0], generation), Head::free(generation));
             return Ok(None);
         }
         let head = Head::live(generation, self.number, payload);
@@ -155,41 +196,32 @@ impl Counter {
         }
         let answer = self.rule.assess(&Snapshot::fresh(head, cell.expiry().nanos()), 0, now);
         let trace = self.rule.first_trace(payload, cost, now);
-        Ok(Some((answer, Receipt { cell: cell.index, generation, number: self.number, trace })))
+        Ok(Some((answer, Receipt { cell: cell.index, generation, trace })))
     }
 
     /// Set the expiry of a cell that is being moved into, clear its past, and say which payload it begins with.
     fn prepare(&self, cell: &Cell<'_>, generation: Generation, cost: u64, now: Nanos) -> Option<u64> {
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_TRIES {
             let seen = cell.expiry();
-            let past = cell.snapshot().past;
-            if cell.head() != Head::free(generation) {
+            let snapshot = cell.snapshot();
+            if snapshot.head != Head::free(generation) {
                 return None;
             }
             let known = if seen.generation() == generation { seen.nanos() } else { 0 };
             let payload = self.rule.holding(cost, now, known);
-            let expiry = self.rule.expiry(payload, now);
-            let cleared =
-                (0..2).all(|word| !past[word].belongs_to(generation) || cell.swap_past(word, past[word], Past(0)));
-            if cleared && known >= expiry {
+            let expiry = Expiry::new(generation, self.rule.expiry(payload, now).max(known));
+            if seen == expiry && cell.clear_past(&snapshot) {
                 return Some(payload);
             }
-            cell.swap_expiry(seen, Expiry::new(generation, expiry.max(known)));
+            cell.swap_expiry(seen, expiry);
         }
         None
-    }
-
-    /// The head that says under this quota what the snapshot says under another one.
-    fn converted<M: Memory>(&self, table: &Table<M>, snapshot: &Snapshot, now: Nanos) -> Head {
-        let before = table.registry().quota(snapshot.head.quota()).map(|quota| Rule::of(&quota));
-        let used = before.map_or(self.rule.capacity(), |rule| rule.used(snapshot, now).min(self.rule.capacity()));
-        Head::live(next(snapshot.head.generation()), self.number, self.rule.holding(used, now, 0))
     }
 
     fn replace<M: Memory>(&self, table: &Table<M>, cell: &Cell<'_>, old: Head, new: Head, now: Nanos) -> bool {
         let key = cell.key();
         let replaced = cell.swap_head(old, new);
-        if replaced {
+        if replaced && new.generation() != old.generation() {
             table.settle(cell, key, new, now);
         }
         replaced
@@ -197,28 +229,32 @@ impl Counter {
 
     /// Forget what the key used. True when there was something.
     pub fn reset<M: Memory>(&self, table: &Table<M>, key: Digest, now: Nanos) -> bool {
-        let mut had_used = false;
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_LOOKS {
             let Some(Found { cell, generation, is_live: true }) = table.find(key.under(self.salt), now) else { break };
             let snapshot = cell.snapshot();
-            if snapshot.head.generation() != generation {
+            let head = snapshot.head;
+            if head.generation() != generation || !head.is_live() {
                 continue;
             }
-            had_used |= self.assess_snapshot(table, &snapshot, 0, now).remaining < self.rule.capacity();
-            let empty = Head::live(next(generation), self.number, self.rule.holding(0, now, 0));
-            if !had_used || self.replace(table, &cell, snapshot.head, empty, now) {
+            let rule = self.rule_of(table, head);
+            if rule.assess(&snapshot, 0, now).remaining == rule.capacity() {
                 break;
             }
+            let empty = Head::live(next(generation), head.quota(), rule.holding(0, now, 0));
+            if self.replace(table, &cell, head, empty, now) {
+                return true;
+            }
         }
-        had_used
+        false
     }
 
-    /// Give a charge back. What has expired, was reset or converted is gone already. `now` is called after each reading.
+    /// Give a charge back. What has expired or was reset is gone already. `now` is called after each reading.
     pub fn refund<M: Memory>(&self, table: &Table<M>, receipt: &Receipt, now: impl Fn() -> Nanos) {
         let cell = table.cell(receipt.cell);
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_LOOKS {
             let snapshot = cell.snapshot();
-            if !receipt.holds(&snapshot) || self.rule.refund(&cell, &snapshot, &receipt.trace, now()) {
+            let rule = self.rule_of(table, snapshot.head);
+            if !receipt.holds(&snapshot) || rule.refund(&cell, &snapshot, &receipt.trace, now()) {
                 break;
             }
         }
@@ -226,7 +262,7 @@ impl Counter {
 
     /// Free a permit. True when it was still held.
     pub fn release<M: Memory>(&self, table: &Table<M>, receipt: &Receipt, now: Nanos) -> bool {
-        let held = self.holds(&table.cell(receipt.cell).snapshot(), receipt, now);
+        let held = self.held(table, &table.cell(receipt.cell).snapshot(), receipt, now).is_some();
         self.refund(table, receipt, || now);
         held
     }
@@ -234,12 +270,10 @@ impl Counter {
     /// Start a permit's lease anew. None: it has ended.
     pub fn renew<M: Memory>(&self, table: &Table<M>, receipt: &Receipt, now: Nanos) -> Option<Receipt> {
         let cell = table.cell(receipt.cell);
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_LOOKS {
             let snapshot = cell.snapshot();
-            if !self.holds(&snapshot, receipt, now) {
-                return None;
-            }
-            if let Step::Charged(_, trace) = self.rule.with_one_more().charge(&cell, &snapshot, 1, now) {
+            let window = self.held(table, &snapshot, receipt, now)?;
+            if let Step::Charged(_, trace) = window.unlimited().charge(&cell, &snapshot, 1, now) {
                 self.refund(table, receipt, || now);
                 return Some(Receipt { trace, ..*receipt });
             }
@@ -247,15 +281,16 @@ impl Counter {
         None
     }
 
-    fn holds(&self, snapshot: &Snapshot, receipt: &Receipt, now: Nanos) -> bool {
-        let Rule::Window(window) = self.rule else { return false };
-        receipt.holds(snapshot) && window.still_counts(snapshot, receipt.trace.before, now)
+    /// The window in which a permit is still held.
+    fn held<M: Memory>(&self, table: &Table<M>, seen: &Snapshot, receipt: &Receipt, now: Nanos) -> Option<Window> {
+        let Rule::Window(window) = self.rule_of(table, seen.head) else { return None };
+        (receipt.holds(seen) && window.still_counts(seen, receipt.trace.before, now)).then_some(window)
     }
 }
 
 impl Receipt {
     /// Is the cell still in the life of the charge?
     fn holds(&self, snapshot: &Snapshot) -> bool {
-        snapshot.head.generation() == self.generation && snapshot.head.quota() == self.number
+        snapshot.head.generation() == self.generation && snapshot.head.is_live()
     }
 }

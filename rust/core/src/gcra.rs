@@ -1,10 +1,11 @@
-//! Token bucket: the generic cell rate algorithm (ITU-T I.371, 1996; Brandur Leach's redis-cell made it known for web limits).
+//! Token bucket: the generic cell rate algorithm (ITU-T I.371, 1996; Brandur Leach's redis-cell made it known for web
+//! limits).
 //!
 //! The head holds the *theoretical arrival time* `tat`, the instant at which the bucket is full again. A unit costs one
-//! `increment`, rounded up; an empty bucket is `tolerance` = burst × increment from full. Instants are ticks modulo 2⁴⁸, compared
-//! as serial numbers; a tick is the power of two of nanoseconds (or fractions) for which the tolerance comes close to 2⁴⁵ ticks,
-//! so that rounding costs less than one part in 250 even of the largest bursts (in 65,000 up to 2²⁸). The expiry, an upper bound of `tat`, tells a long gap from a
-//! short one.
+//! `increment`, rounded up; an empty bucket is `tolerance` = burst × increment from full. Instants are ticks modulo
+//! 2⁴⁸, compared as serial numbers; a tick is the power of two of nanoseconds (or fractions) for which the tolerance
+//! comes close to 2⁴⁵ ticks, so that rounding costs less than one part in 250 even of the largest bursts (in 65,000 up
+//! to 2²⁸). The expiry, an upper bound of `tat`, tells a long gap from a short one.
 
 use crate::cell::{Cell, Snapshot};
 use crate::quota::Quota;
@@ -84,6 +85,10 @@ impl Bucket {
     pub fn charge(&self, cell: &Cell<'_>, snapshot: &Snapshot, cost: u64, now: Nanos) -> Step {
         let view = self.view(snapshot, now);
         let fill = match self.fill_after(&view, cost) {
+            Some(fill) if cost > 0 && snapshot.is_expired(now.0) => {
+                self.wake(cell, snapshot, &view, now.0 + self.nanos(fill as u64) + self.slack);
+                return Step::Again;
+            }
             Some(fill) if cost > 0 => fill,
             _ if cell.head() == snapshot.head => return Step::Answered(self.assess(snapshot, cost, now)),
             _ => return Step::Again,
@@ -102,6 +107,16 @@ impl Bucket {
         Step::Charged(answer, Trace { cost, at: now, before, after })
     }
 
+    /// Fill a rested cell while its expiry still tells that it rested, then raise that. The other way round, a `tat`
+    /// from long ago could come round again in between.
+    #[cold]
+    fn wake(&self, cell: &Cell<'_>, snapshot: &Snapshot, view: &View, expiry: u64) {
+        let full = snapshot.head.with_payload(view.now & (CIRCLE - 1));
+        if snapshot.head == full || cell.swap_head(snapshot.head, full) {
+            cell.raise_expiry(full.generation(), expiry);
+        }
+    }
+
     /// See [`crate::rule::Rule::refund`]. What has flowed back since the charge is not given back twice.
     pub fn refund(&self, cell: &Cell<'_>, snapshot: &Snapshot, trace: &Trace, now: Nanos) -> bool {
         let head = snapshot.head;
@@ -109,8 +124,8 @@ impl Bucket {
             return cell.swap_head(head, head.with_payload(trace.before));
         }
         let view = self.view(snapshot, now);
-        let elapsed = self.ticks(self.seen(snapshot, now) - trace.at.0.min(now.0)).0;
-        let credit = (trace.cost * self.increment).saturating_sub(elapsed).min(view.fill.max(0) as u64);
+        let (elapsed, round) = self.ticks(self.seen(snapshot, now) - trace.at.0.min(now.0));
+        let credit = (trace.cost * self.increment).saturating_sub(elapsed + round).min(view.fill.max(0) as u64);
         credit == 0 || cell.swap_head(head, head.with_payload(head.payload().wrapping_sub(credit) & (CIRCLE - 1)))
     }
 
@@ -121,10 +136,21 @@ impl Bucket {
         ticks.wrapping_add(fill) & (CIRCLE - 1)
     }
 
+    /// What a cell of `other` says under this bucket: a payload, and the instant it holds at. Used units are kept to
+    /// the fraction, as far as they fit into this bucket.
+    pub fn inherit(&self, other: &Self, snapshot: &Snapshot, now: Nanos) -> (u64, Nanos) {
+        let seen = Nanos(other.seen(snapshot, now));
+        let fill = other.view(snapshot, now).fill.max(0) as u128;
+        let fill = (fill * u128::from(self.increment)).div_ceil(u128::from(other.increment));
+        let (ticks, round) = self.ticks(seen.0);
+        let fill = if fill == 0 { 0 } else { round + fill.min(u128::from(self.tolerance)) as u64 };
+        (ticks.wrapping_add(fill) & (CIRCLE - 1), seen)
+    }
+
     /// See [`crate::rule::Rule::expiry`].
     pub fn expiry(&self, payload: u64, now: Nanos) -> u64 {
         let ahead = signed(payload.wrapping_sub(self.ticks(now.0).0));
-        now.0 + self.nanos(ahead.clamp(0, self.tolerance as i64) as u64) + self.slack
+        now.0 + self.nanos(ahead.max(0) as u64) + self.slack
     }
 
     /// See [`crate::rule::Rule::first_trace`].

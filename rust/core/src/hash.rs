@@ -1,7 +1,7 @@
 //! Keyed hashes: where a key's counters live and what they are called there.
 //!
-//! The seed is secret, so nobody outside can aim keys at one bucket. SipHash-1-3 (Aumasson and Bernstein, 2012) with 128 bits
-//! of output runs once per decision; each policy then mixes in 128 secret bits of its own.
+//! The seed is secret, so nobody outside can aim keys at one bucket. SipHash-1-3 (Aumasson and Bernstein, 2012) with
+//! 128 bits of output runs once per decision; each policy then mixes in 128 secret bits of its own.
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -23,7 +23,8 @@ impl Seed {
         Digest([digest.h1, digest.h2])
     }
 
-    /// The secret of a counter's name: each part is preceded by its length, so that no two lists of parts read the same.
+    /// The secret of a counter's name: each part is preceded by its length, so that no two lists of parts read the
+    /// same.
     pub fn derive(self, parts: &[&str]) -> Digest {
         let mut hasher = SipHasher13::new_with_keys(self.0[1], self.0[0]);
         for part in parts {
@@ -42,7 +43,8 @@ impl Digest {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every input bit moves every output bit.
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every input bit moves every output
+/// bit.
 pub fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -2,10 +2,10 @@
 //!
 //! This crate has no clock, no I/O, no locks and no `unsafe`: memory and time are arguments.
 //!
-//! **The way of a decision.** [`limiter`] hashes the key ([`hash`]) and asks each policy's [`counter`], which finds or claims a
-//! [`cell`] in the [`table`] and lets the quota's [`rule`] charge it: [`window`] arithmetic or [`gcra`]. One compare-and-swap of
-//! the cell's head decides; [`word`] says what its bits mean, [`layout`] where everything lies, [`registry`] which quota a cell was
-//! written under.
+//! **The way of a decision.** [`limiter`] hashes the key ([`hash`]) and asks each policy's [`counter`], which finds or
+//! claims a [`cell`] in the [`table`] and lets the quota's [`rule`] charge it: [`window`] arithmetic or [`gcra`]. One
+//! compare-and-swap of the cell's head decides; [`word`] says what its bits mean, [`layout`] where everything lies,
+//! [`registry`] which quota a cell was written under.
 //!
 //! ```
 //! use ratelimit_guard_core::{hash::Seed, layout::words_for, limiter::*, quota::Quota, sync::AtomicU64, table::Table, time::Nanos};

@@ -1,8 +1,8 @@
 //! `Limiter`: several policies, one decision. All pay or none pays.
 //!
-//! First every policy is asked without writing; most refusals end here and leave nothing behind. Then all are charged, windows
-//! before buckets. If another thread took the last units in between, the charges made so far are given back: for an instant they
-//! may refuse a neighbour, they can never admit one too many.
+//! First every policy is asked without writing; most refusals end here and leave nothing behind. Then all are charged,
+//! windows before buckets. If another thread took the last units in between, the charges made so far are given back:
+//! for an instant they may refuse a neighbour, they can never admit one too many.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::counter::{Charge, Counter, Receipt};
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::layout::{WORD_FULL_ALLOWED, WORD_FULL_REFUSED};
-use crate::quota::{Algorithm, Quota};
+use crate::quota::{Algorithm, MIN_WINDOW, Quota};
 use crate::rule::{Answer, Rule};
 use crate::table::{Memory, Table};
 use crate::time::{Clock, Nanos};
@@ -29,6 +29,17 @@ pub enum OnFull {
     Refuse,
     /// Allow it uncounted: nobody is refused because others came first.
     Allow,
+}
+
+impl OnFull {
+    /// Read a name.
+    pub fn named(text: &str) -> Result<Self, Error> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "allow" => Ok(Self::Allow),
+            _ => Err(Error::config(format!("on_full must be refuse or allow, got {text:?}"))),
+        }
+    }
 }
 
 /// The answers of all policies.
@@ -58,7 +69,8 @@ pub struct Limiter<M> {
 }
 
 impl<M: Memory> Limiter<M> {
-    /// Bind quotas to a table. Counters of the same namespace, name and algorithm are shared with every other limiter on it.
+    /// Bind quotas to a table. Counters of the same namespace, name and algorithm are shared with every other limiter
+    /// on it.
     pub fn new(
         table: Arc<Table<M>>,
         namespace: &str,
@@ -76,7 +88,7 @@ impl<M: Memory> Limiter<M> {
         }
         let bind = |(name, quota): &(String, Quota)| {
             let salt = table.seed().derive(&[namespace, name, quota.algorithm().name()]);
-            let number = table.registry().number(quota)?;
+            let number = table.registry().number(salt.0[0].max(1), quota)?;
             Ok(Counter { name: name.clone(), quota: *quota, rule: Rule::of(quota), number, salt })
         };
         let counters: Box<[_]> = policies.iter().map(bind).collect::<Result<_, Error>>()?;
@@ -219,7 +231,8 @@ impl<M: Memory> Limiter<M> {
             }
             OnFull::Refuse => {
                 self.table.count(WORD_FULL_REFUSED);
-                let retry_after = (free_at - now).max(Nanos(1));
+                // Polite clients must not spin, even if a cell is about to become free.
+                let retry_after = (free_at - now).max(MIN_WINDOW);
                 Answer { allowed: false, remaining: 0, reset_after: retry_after, retry_after }
             }
         }

@@ -95,8 +95,8 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Check and build. Without an algorithm a burst makes it a token bucket and no burst a strict window; a token bucket without
-    /// a burst holds the whole limit.
+    /// Check and build. Without an algorithm a burst makes it a token bucket and no burst a strict window; a token
+    /// bucket without a burst holds the whole limit.
     pub fn new(
         limit: u64,
         window: Nanos,

@@ -94,9 +94,19 @@ impl Rule {
         }
     }
 
-    /// Units in use, rounded up, at most the capacity.
-    pub fn used(&self, snapshot: &Snapshot, now: Nanos) -> u64 {
-        self.capacity() - self.assess(snapshot, 0, now).remaining
+    /// Do cells mean the same under both rules, so that only the limit differs?
+    pub fn same_shape(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Window(window), Self::Window(other)) if window.same_shape(other))
+    }
+
+    /// What a cell written under `other` says under this rule: a payload, and the instant it holds at.
+    pub fn inherit(&self, other: &Self, snapshot: &Snapshot, now: Nanos) -> (u64, Nanos) {
+        match (self, other) {
+            (Self::Window(window), Self::Window(other)) => window.inherit(other, snapshot, now),
+            (Self::Bucket(bucket), Self::Bucket(other)) => bucket.inherit(other, snapshot, now),
+            // The algorithm is part of a counter's identity, so this cell was scribbled over: all is used.
+            _ => (self.holding(self.capacity(), now, 0), now),
+        }
     }
 
     /// The payload of a cell in which `used` units were taken at `now`, or at the later time that its expiry has seen.
@@ -121,14 +131,6 @@ impl Rule {
         let allowed = cost <= capacity;
         let retry_after = if allowed { Nanos(0) } else { Nanos::NEVER };
         Answer { allowed, remaining: capacity, reset_after: Nanos(0), retry_after }
-    }
-
-    /// The same rule with room for one unit more: renewing a permit holds two slots for an instant.
-    pub fn with_one_more(&self) -> Self {
-        match self {
-            Self::Window(window) => Self::Window(window.with_one_more()),
-            Self::Bucket(bucket) => Self::Bucket(*bucket),
-        }
     }
 
     /// The trace of the charge with which a fresh cell began.

@@ -1,7 +1,7 @@
 //! The atomics of the core: the machine's, loom's, or ones that can be told to die.
 //!
-//! With the feature `failpoints` every atomic operation first counts down a number of this thread and panics at zero, which to
-//! the table is the same as SIGKILL at that instruction: the core has no destructors and holds no locks.
+//! With the feature `failpoints` every atomic operation first counts down a number of this thread and panics at zero,
+//! which to the table is the same as SIGKILL at that instruction: the core has no destructors and holds no locks.
 
 #[cfg(loom)]
 pub use loom::sync::atomic::{AtomicU64, fence};

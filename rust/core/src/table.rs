@@ -1,24 +1,29 @@
-//! `Table`: a fixed number of cells in somebody's memory, found by hash, claimed and given up by compare-and-swap alone.
+//! `Table`: a fixed number of cells in somebody's memory, found by hash, claimed and given up by compare-and-swap
+//! alone.
 //!
-//! A key may live in eight runs of eight cells, its *candidates*, always tried in the same order and alternating between the two
-//! halves of the table. Keys that nobody vouched for are put into the lower half only. Searches end early at a cell of the
-//! lower half that was never used: whoever came before would have taken it.
+//! A key may live in eight runs of eight cells, its *candidates*, always tried in the same order and alternating
+//! between the two halves of the table. Keys that nobody vouched for are put into the lower half only. Searches end
+//! early at a cell of the lower half that was never used: whoever came before would have taken it.
 //!
-//! Nothing sweeps. A cell whose expiry has passed is taken by the next newcomer that meets it; nothing else is ever taken, so an
-//! exhausted key is not forgotten to make room.
+//! Nothing sweeps. A cell whose expiry has passed is taken by the next newcomer that meets it; nothing else is ever
+//! taken, so an exhausted key is not forgotten to make room. How cells change hands: `table/claim.rs`.
 
-use crate::cell::{Cell, Snapshot};
+mod claim;
+
+pub use claim::vacate;
+
+use crate::cell::Cell;
 use crate::error::Error;
 use crate::hash::{Digest, Seed, mix};
 use crate::layout::*;
 use crate::registry::Registry;
-use crate::rule::Rule;
 use crate::sync::{Acquire, AtomicU64, Relaxed, SeqCst};
 use crate::time::Nanos;
-use crate::word::{Expiry, Generation, Head, Key, Past, next};
+use crate::word::{Generation, Key, next};
 
 #[cfg(not(loom))]
-/// Runs of a key. With eight cells each, a table filled to three quarters turns away fewer than one newcomer in 100,000.
+/// Runs of a key. With eight cells each, a table filled to three quarters turns away fewer than one newcomer in
+/// 100,000.
 pub const RUNS: u64 = 8;
 #[cfg(loom)]
 /// Small, so that all interleavings can be tried.
@@ -180,8 +185,8 @@ impl<M: Memory> Table<M> {
             .flat_map(move |(number, bucket)| cells_of(number, bucket, home_of(digest)))
     }
 
-    /// The cell of a key, if it has one. Cost: one cache line of keys per run looked at, and one of state, fetched at once
-    /// when the key lives in its home slot.
+    /// The cell of a key, if it has one. Cost: one cache line of keys per run looked at, and one of state, fetched at
+    /// once when the key lives in its home slot.
     #[inline]
     pub fn find(&self, digest: Digest, now: Nanos) -> Option<Found<'_>> {
         let wanted = Key::new(digest.0[0], 0);
@@ -216,102 +221,10 @@ impl<M: Memory> Table<M> {
         }
         Some(Found { cell, generation: head.generation(), is_live: head.is_live() })
     }
-
-    /// Finish a change of life by which a key kept its cell (another quota, a reset): expiry and key follow the head, and the
-    /// past of the ended life goes, lest it be taken for that of the eighth life from now.
-    pub fn settle(&self, cell: &Cell<'_>, key: Key, head: Head, now: Nanos) {
-        for (word, past) in cell.snapshot().past.into_iter().enumerate() {
-            if past.belongs_to(key.generation()) {
-                cell.swap_past(word, past, Past(0));
-            }
-        }
-        let seen = cell.expiry();
-        if seen.generation() == key.generation()
-            && let Some(quota) = self.registry().quota(head.quota())
-        {
-            let expiry = Rule::of(&quota).expiry(head.payload(), now);
-            cell.swap_expiry(seen, Expiry::new(head.generation(), expiry));
-        }
-        cell.swap_key(key, key.in_generation(head.generation()));
-    }
-
-    /// Take a free cell for a newcomer; it is the key's only after [`Table::rivals`] and the head's swap. `Err`: the earliest
-    /// instant at which a candidate may become free.
-    pub fn take(&self, digest: Digest, confirmed: bool, now: Nanos) -> Result<(Cell<'_>, Generation), Nanos> {
-        let wanted = Key::new(digest.0[0], 0);
-        let mut free_at = Nanos::LAST;
-        // First what nobody wants; only then a cell into which somebody seems to be moving, in case he died.
-        for eager in [false, true] {
-            for run in (0..RUNS).filter(|run| confirmed || self.bucket_of(digest, *run) < self.half) {
-                let number = self.bucket_of(digest, run);
-                for cell in cells_of(number, self.bucket(number), home_of(digest)) {
-                    match try_take(&cell, wanted, now, eager) {
-                        Ok(generation) => return Ok((cell, generation)),
-                        Err(expiry) => free_at = free_at.min(expiry),
-                    }
-                }
-            }
-        }
-        Err(free_at)
-    }
-
-    /// Make sure that a key that is moving into `mine` lives nowhere else. False: it does, or is about to; look again.
-    pub fn rivals_gave_way(&self, digest: Digest, mine: &Cell<'_>) -> bool {
-        // The key word of `mine` is written before others are read, by both rivals: one of them sees the other.
-        crate::sync::fence(SeqCst);
-        let wanted = Key::new(digest.0[0], 0);
-        let mut mine_is_first = false;
-        for other in self.candidates(digest) {
-            if other.index == mine.index {
-                mine_is_first = true;
-                continue;
-            }
-            let key = other.key();
-            if !key.same_tag(wanted) {
-                continue;
-            }
-            let head = other.head();
-            let is_key_of = head.generation() == key.generation();
-            if head.is_live() && (is_key_of || head.generation() == next(key.generation())) {
-                return false;
-            }
-            if is_key_of && !(mine_is_first && vacate(&other, key, head)) {
-                return false;
-            }
-        }
-        true
-    }
 }
 
-/// Give a cell up in which `key` was moving in. False: it has moved on.
-pub fn vacate(cell: &Cell<'_>, key: Key, head: Head) -> bool {
-    let generation = next(head.generation());
-    let vacated = cell.swap_head(head, Head::free(generation));
-    if vacated {
-        cell.swap_key(key, Key::given_up(generation));
-    }
-    vacated
-}
-
-fn try_take(cell: &Cell<'_>, wanted: Key, now: Nanos, eager: bool) -> Result<Generation, Nanos> {
-    let key = cell.key();
-    if key == Key::NEVER_USED {
-        return if cell.swap_key(key, wanted) { Ok(0) } else { Err(Nanos::LAST) };
-    }
-    let Snapshot { head, expiry, .. } = cell.snapshot();
-    if head.is_live() {
-        if expiry.generation() != head.generation() || expiry.nanos() > now.0 {
-            return Err(Nanos(expiry.nanos()));
-        }
-    } else if !(eager || key.is_given_up() && key.generation() == head.generation()) {
-        return Err(now);
-    }
-    let generation = next(head.generation());
-    let taken = cell.swap_head(head, Head::free(generation)) && cell.swap_key(key, wanted.in_generation(generation));
-    if taken { Ok(generation) } else { Err(now) }
-}
-
-/// Where in a bucket a key is looked for first. Processors guess right and fetch its state before they have compared the key.
+/// Where in a bucket a key is looked for first. Processors guess right and fetch its state before they have compared
+/// the key.
 #[inline]
 fn home_of(digest: Digest) -> usize {
     (digest.0[1] >> 1) as usize % BUCKET_CELLS

@@ -1,24 +1,27 @@
 //! Strict windows and the sliding-window counter.
 //!
-//! Time is cut into epochs of `sub` nanoseconds. The head holds the current epoch and its count; a ring of slots holds the `past`
-//! epochs before it. A strict window of length W has sub = ⌈W/8⌉ and counts an epoch's charges until eight more have begun *and
-//! ended*: charges less than W apart are at most eight epochs apart, so they are always counted together, and none is counted
-//! longer than 9/8 W. A sliding window has sub = W and one past slot that fades linearly (Figma, Cloudflare 2017): cheaper to
-//! explain, not strict.
+//! Time is cut into epochs (sub-windows) of `sub` nanoseconds. The head holds the current epoch and its count; a ring
+//! of slots holds the `past` epochs before it. A strict window of length W has sub = ⌈W/8⌉ and counts an epoch's
+//! charges until eight more have begun *and ended*: charges less than W apart are at most eight epochs apart, so they
+//! are always counted together, and none is counted longer than 9/8 W. A sliding window has sub = W and one past slot
+//! that fades linearly (Figma, Cloudflare 2017): cheaper to explain, not strict.
 //!
-//! **Rotation**, when the first charge of a new epoch t comes: raise the expiry, rewrite the past as seen from t, then swap the
-//! head, which charges at the same time. A thread that dies on the way leaves a past that is right for whoever comes next:
-//! prepared slots are only ever raised, and the head's swap proves that the count put into them was the last. The expiry is also
-//! the cell's own clock: no thread decides for an earlier epoch than another one has prepared.
+//! **Rotation**, when the first charge of a new epoch t comes: raise the expiry, rewrite the past as seen from t, then
+//! swap the head, which charges at the same time. A thread that dies on the way leaves a past that is right for whoever
+//! comes next: prepared slots are only ever raised, and the head's swap proves that the count put into them was the
+//! last. The expiry is also the cell's own clock: no thread decides for an earlier epoch than another one has prepared.
 //!
-//! Slots hold 14 bits, in units of `quantum` = ⌈limit/16383⌉; what does not divide is carried into the new epoch, so totals stay
-//! exact and less than one quantum of them is released later.
+//! Slots hold 14 bits, in units of `quantum` = ⌈limit/16383⌉; what does not divide is carried into the new epoch, so
+//! totals stay exact and less than one quantum of them is released later.
+
+mod view;
 
 use crate::cell::{Cell, Snapshot};
 use crate::quota::{Algorithm, Quota};
 use crate::rule::{Answer, Step, Trace};
 use crate::time::Nanos;
-use crate::word::{Generation, Past};
+use crate::word::Past;
+use view::View;
 
 /// Parts of a strict window: refuses at most 1/8 of a window early.
 const STRICT_PARTS: u64 = 8;
@@ -40,18 +43,6 @@ pub struct Window {
     quantum: u64,
 }
 
-/// A snapshot understood at one instant.
-struct View<'s> {
-    window: Window,
-    snapshot: &'s Snapshot,
-    /// The epoch in which a charge would count.
-    now: u64,
-    /// The head's epoch, at most `now`.
-    head: u64,
-    /// The head's count; zero when it is too old to matter.
-    count: u64,
-}
-
 impl Window {
     /// Make a strict or sliding quota ready.
     pub fn of(quota: &Quota) -> Self {
@@ -67,9 +58,27 @@ impl Window {
         self.limit
     }
 
-    /// See [`crate::rule::Rule::with_one_more`].
-    pub fn with_one_more(&self) -> Self {
-        Self { limit: self.limit + 1, ..*self }
+    /// The same window without a limit: renewing a permit moves a unit and adds none.
+    pub fn unlimited(&self) -> Self {
+        Self { limit: COUNT, ..*self }
+    }
+
+    /// Is it a sliding window, whose one past epoch counts less and less?
+    fn fades(&self) -> bool {
+        self.past == 1
+    }
+
+    /// Do its cells mean the same as those of `other`? Then only the limit differs.
+    pub fn same_shape(&self, other: &Self) -> bool {
+        (self.sub, self.past, self.quantum) == (other.sub, other.past, other.quantum)
+    }
+
+    /// What a cell of `other` says under this window: a payload, and the instant it holds at. All used units are kept,
+    /// also beyond the limit, and count from then on.
+    pub fn inherit(&self, other: &Self, snapshot: &Snapshot, now: Nanos) -> (u64, Nanos) {
+        let view = other.view(snapshot, now);
+        let seen = now.max(Nanos(view.now * other.sub));
+        (pack(seen.0 / self.sub, view.used(seen)), seen)
     }
 
     /// See [`crate::rule::Rule::assess`].
@@ -94,6 +103,10 @@ impl Window {
             let unchanged = cell.head() == snapshot.head;
             return if unchanged { Step::Answered(self.assess(snapshot, cost, now)) } else { Step::Again };
         }
+        if view.rested {
+            view.wake(cell);
+            return Step::Again;
+        }
         let head = if view.head == view.now {
             snapshot.head.with_payload(snapshot.head.payload() + cost)
         } else {
@@ -114,6 +127,7 @@ impl Window {
     /// See [`crate::rule::Rule::refund`]. What left the window has already been given back.
     pub fn refund(&self, cell: &Cell<'_>, snapshot: &Snapshot, trace: &Trace) -> bool {
         let (epoch, head) = (trace.before, snapshot.head);
+        // As the cell itself sees the time: what it still holds can be given back, whatever this thread's clock says.
         let view = self.view(snapshot, Nanos(0));
         let count = head.payload() & COUNT;
         if view.head == epoch {
@@ -168,13 +182,18 @@ impl Window {
     #[inline]
     fn view<'s>(&self, snapshot: &'s Snapshot, now: Nanos) -> View<'s> {
         let expiry = snapshot.expiry_nanos().unwrap_or(0);
-        let payload = snapshot.head.payload();
-        // The head knows its epoch modulo 4096 only; that the cell did not rest for longer, the expiry knows.
         let rested = expiry <= now.0;
         let now = self.epoch_at(now, expiry);
-        let age = if rested { self.past + 1 } else { now.wrapping_sub(payload >> COUNT_BITS) & (EPOCHS - 1) };
+        let payload = snapshot.head.payload();
+        // The head knows its epoch modulo 4096 only; that the cell did not rest for longer, the expiry knows.
+        let age = now.wrapping_sub(payload >> COUNT_BITS) & (EPOCHS - 1);
+        let (now, age) = match age {
+            _ if rested => (now, self.past + 1),
+            age if age < EPOCHS / 2 => (now, age),
+            ahead => (now + EPOCHS - ahead, 0), // another thread's clock is later than ours: so is the cell's
+        };
         let count = if age <= self.past { payload & COUNT } else { 0 };
-        View { window: *self, snapshot, now, head: now.saturating_sub(age), count }
+        View { window: *self, snapshot, now, head: now.saturating_sub(age), count, rested }
     }
 
     /// Word and shift of an epoch's slot.
@@ -184,131 +203,7 @@ impl Window {
     }
 
     fn slot_mask(&self) -> u64 {
-        if self.past == 1 { (1 << Past::SLOT_BITS) - 1 } else { SLOT_MAX }
-    }
-}
-
-impl View<'_> {
-    /// Units charged in `epoch` that still count; `epoch` is at most `past` before `now`.
-    fn units(&self, epoch: u64) -> u64 {
-        if epoch >= self.head {
-            return if epoch == self.head { self.count } else { 0 };
-        }
-        let (word, shift) = self.window.slot_at(epoch);
-        let past = self.snapshot.past[word];
-        if !past.belongs_to(self.snapshot.head.generation()) {
-            return 0;
-        }
-        (past.slots() >> shift & self.window.slot_mask()) * self.window.quantum
-    }
-
-    fn epochs(&self) -> std::ops::RangeInclusive<u64> {
-        self.now.saturating_sub(self.window.past)..=self.now
-    }
-
-    fn used(&self, now: Nanos) -> u64 {
-        if self.window.past == 1 {
-            return self.fading(self.units(self.now.saturating_sub(1)), now) + self.units(self.now);
-        }
-        if self.snapshot.past == [Past(0); 2] {
-            return self.count;
-        }
-        if self.head == self.now {
-            return self.ring_total() + self.count;
-        }
-        self.epochs().map(|epoch| self.units(epoch)).sum()
-    }
-
-    /// All slots of a strict window's ring: when the head stands at `now`, every one of them counts.
-    fn ring_total(&self) -> u64 {
-        let generation = self.snapshot.head.generation();
-        let known = self.snapshot.past.iter().filter(|past| past.belongs_to(generation));
-        let sum = |slots: u64| (0..SLOTS_PER_WORD).map(|slot| slots >> (14 * slot) & SLOT_MAX).sum::<u64>();
-        known.map(|past| sum(past.slots())).sum::<u64>() * self.window.quantum
-    }
-
-    /// What a sliding window still counts of the previous one, rounded up.
-    fn fading(&self, previous: u64, now: Nanos) -> u64 {
-        if self.now == 0 {
-            return 0;
-        }
-        let left = self.window.end_of(self.now) - self.window.sub - now.0.max(self.now * self.window.sub);
-        (u128::from(previous) * u128::from(left)).div_ceil(u128::from(self.window.sub)) as u64
-    }
-
-    fn carry(&self) -> u64 {
-        self.count % self.window.quantum
-    }
-
-    /// Make expiry and past ready for the epoch `now`. False: somebody else moved the cell on.
-    fn rotate(&self, cell: &Cell<'_>) -> bool {
-        let generation = self.snapshot.head.generation();
-        if !cell.raise_expiry(generation, self.window.end_of(self.now)) {
-            return false;
-        }
-        let words = if self.window.past == 1 { 1 } else { 2 };
-        (0..words).all(|word| {
-            let past = self.snapshot.past[word];
-            cell.swap_past(word, past, self.prepared(word, past, generation))
-        })
-    }
-
-    /// A word of the past as it must be when the head stands at `now`. Prepared slots are never lowered here.
-    fn prepared(&self, word: usize, past: Past, generation: Generation) -> Past {
-        let (window, target) = (self.window, self.now);
-        let known = past.belongs_to(generation);
-        let mut slots = if known { past.slots() } else { 0 };
-        if target - self.head > window.past {
-            slots = 0;
-        } else {
-            let ahead = past.ahead_of(self.head);
-            let from = if known && ahead <= window.past { self.head + ahead } else { self.head };
-            for (w, shift) in (from..target).map(|epoch| window.slot_at(epoch)).filter(|(w, _)| *w == word) {
-                debug_assert_eq!(w, word);
-                slots &= !(window.slot_mask() << shift);
-            }
-            let (w, shift) = window.slot_at(self.head);
-            if w == word {
-                let value = (slots >> shift & window.slot_mask()).max(self.count / window.quantum);
-                slots = slots & !(window.slot_mask() << shift) | value << shift;
-            }
-        }
-        if slots == 0 && !known { past } else { Past::new(generation, target, slots) }
-    }
-
-    fn reset_after(&self, now: Nanos) -> Nanos {
-        let newest = self.epochs().rev().find(|epoch| self.units(*epoch) > 0);
-        newest.map_or(Nanos(0), |epoch| Nanos(self.window.end_of(epoch)) - now)
-    }
-
-    fn retry_after(&self, cost: u64, now: Nanos) -> Nanos {
-        let limit = self.window.limit;
-        if cost > limit {
-            return Nanos::NEVER;
-        }
-        if self.window.past == 1 {
-            return self.retry_fading(cost, now);
-        }
-        let mut used = self.used(now);
-        let enough = self.epochs().find(|epoch| {
-            used -= self.units(*epoch);
-            used + cost <= limit
-        });
-        Nanos(self.window.end_of(enough.unwrap_or(self.now))) - now
-    }
-
-    /// When a fading window has room: while the current window lasts, or later, when it is the one that fades.
-    fn retry_fading(&self, cost: u64, now: Nanos) -> Nanos {
-        let (sub, room) = (self.window.sub, self.window.limit - cost);
-        let (previous, current) = (self.units(self.now.saturating_sub(1)), self.units(self.now));
-        let end = self.window.end_of(self.now) - sub;
-        // The most nanoseconds that may be left of a window for `units` of its predecessor to count at most `room`.
-        let left = |units: u64, room: u64| (u128::from(room) * u128::from(sub) / u128::from(units)) as u64;
-        let at = match room.checked_sub(current) {
-            Some(room) if previous > 0 => end - left(previous, room).min(sub),
-            _ => end + sub - left(current.max(1), room).min(sub),
-        };
-        Nanos(at) - now
+        if self.fades() { (1 << Past::SLOT_BITS) - 1 } else { SLOT_MAX }
     }
 }
 

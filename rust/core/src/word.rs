@@ -7,10 +7,10 @@
 //! past    [ generation 3 | epoch 5 | slots 56 ]     (two words) what was charged in the epochs before the head's
 //! ```
 //!
-//! A generation is one life of a cell. A thread that slept through the end of a life finds its swap refused, because every word
-//! that it could change carries the number of the life it read.
+//! A generation is one life of a cell. A thread that slept through the end of a life finds its swap refused, because
+//! every word that it could change carries the number of the life it read.
 
-/// One life of a cell, modulo 16: a sleeper is deceived only after exactly 16 lives between two of its instructions.
+/// One life of a cell, modulo 16: a sleeper, or a permit, is deceived only after exactly 16 lives.
 pub type Generation = u8;
 
 /// The life after this one.
@@ -88,6 +88,10 @@ impl Head {
     /// What the algorithm wrote.
     pub fn payload(self) -> u64 {
         self.0 & PAYLOAD
+    }
+    /// The same life and payload under another quota.
+    pub fn with_quota(self, quota: u16) -> Self {
+        Self::live(self.generation(), quota, self.payload())
     }
     /// The same life and quota with another payload.
     pub fn with_payload(self, payload: u64) -> Self {

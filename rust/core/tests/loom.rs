@@ -108,3 +108,52 @@ fn two_bucket_charges() {
         assert_eq!(got, 1);
     });
 }
+
+/// A reset while another thread begins the next epoch: both end, and what is charged afterwards counts.
+#[test]
+fn reset_and_rotation() {
+    model(|| {
+        let limiter = limiters(&["3/10s"]).remove(0);
+        let later = START + 2 * SECOND;
+        assert_eq!(take(&limiter, b"a", START), 1);
+        let other = limiter.clone();
+        let thread = thread::spawn(move || other.reset(b"a", &|| Nanos(later)).unwrap());
+        assert_eq!(take(&limiter, b"a", later), 1);
+        thread.join().unwrap();
+        let left = (0..4).map(|_| take(&limiter, b"a", later + 2 * SECOND)).sum::<u64>();
+        assert!((1..=3).contains(&left));
+        assert_eq!(take(&limiter, b"a", later + 2 * SECOND), 0);
+    });
+}
+
+/// A limit of another shape takes effect while the earlier one begins the next epoch: no unit is lost.
+#[test]
+fn conversion_and_rotation() {
+    model(|| {
+        let both = limiters(&["3/10s", "3/12s"]);
+        let later = START + 2 * SECOND;
+        assert_eq!(take(&both[0], b"a", START), 1);
+        let old = both[0].clone();
+        let thread = thread::spawn(move || take(&old, b"a", later));
+        let got = take(&both[1], b"a", later) + thread.join().unwrap();
+        assert_eq!(got, 2);
+        assert_eq!(take(&both[1], b"a", later), 0);
+    });
+}
+
+/// Two threads find a cell that rested: it is emptied once, and both charges count.
+#[test]
+fn two_wakes() {
+    for text in ["2/10s", "2/10s; burst=2"] {
+        model(move || {
+            let limiter = limiters(&[text]).remove(0);
+            assert_eq!(take(&limiter, b"a", START) + take(&limiter, b"a", START), 2);
+            let later = START + 60 * SECOND;
+            let other = limiter.clone();
+            let thread = thread::spawn(move || take(&other, b"a", later));
+            let got = take(&limiter, b"a", later) + thread.join().unwrap();
+            assert_eq!(got, 2);
+            assert_eq!(take(&limiter, b"a", later), 0);
+        });
+    }
+}

@@ -36,7 +36,8 @@ fn at_every_point(
     }
 }
 
-/// The table is usable: the key gets what is left of its limit and no more, then everything again when all windows have passed.
+/// The table is usable: the key gets what is left of its limit and no more, then everything again when all windows have
+/// passed.
 fn usable(limiter: &Limiter<Words>, key: &str, now: u64, at_least: u64, at_most: u64) {
     let got = (0..2 * LIMIT).filter(|_| acquire(limiter, key, 1, now).allowed).count() as u64;
     assert!((at_least..=at_most).contains(&got), "{key} got {got}, not {at_least}..={at_most}");
@@ -76,6 +77,29 @@ fn death_in_rotation() {
                 },
                 |limiters| spend(&limiters[0], "a", 1, later),
                 |limiters| usable(&limiters[0], "a", later, left - 1, left),
+            );
+        }
+    }
+}
+
+/// Death in the first charge after a rest so long that epochs and ticks have come round again: nothing spent comes
+/// back.
+#[test]
+fn death_after_a_long_rest() {
+    // 4,096 epochs of 1.25 s, of 10 s, and 2⁴⁸ ticks of 2⁻¹¹ ns.
+    let rests = [5_120 * SECOND, 5_120 * SECOND, 40_960 * SECOND, 1 << 37];
+    let texts = ["5/10s", "5/9s", "5/10s; algorithm=sliding-window", "5/10s; burst=5"];
+    for (text, rest) in texts.into_iter().zip(rests) {
+        for later in [START + rest, START + rest + 3 * SECOND, START + 2 * rest] {
+            at_every_point(
+                || {
+                    let limiter = single(text);
+                    spend(&limiter, "a", 2, START);
+                    spend(&limiter, "a", 3, START + 2 * SECOND);
+                    vec![limiter]
+                },
+                |limiters| spend(&limiters[0], "a", 1, later),
+                |limiters| usable(&limiters[0], "a", later, LIMIT - 1, LIMIT),
             );
         }
     }

@@ -122,7 +122,8 @@ fn threads_rotate_together() {
                     let now = clock.fetch_add(9_000, SeqCst);
                     let answer = acquire(&limiter, "k", 1, now);
                     if answer.allowed {
-                        // reset_after says in which epoch the charge counts, also when that is later than this thread's clock.
+                        // reset_after says in which epoch the charge counts, also when that is later than this thread's
+                        // clock.
                         let epoch = (now + answer.reset_after.0) / sub - 9;
                         let slot = (epoch - START / sub) as usize;
                         if let Some(count) = per_epoch.get(slot) {

@@ -48,3 +48,8 @@ pub fn spend(limiter: &Limiter<Words>, key: &str, times: u64, now: u64) {
         acquire(limiter, key, 1, now);
     });
 }
+
+/// How many cases a property gets; `make soak` asks for a hundred times as many.
+pub fn cases() -> u32 {
+    if std::env::var_os("RLG_SOAK").is_some() { 200_000 } else { 2_000 }
+}
