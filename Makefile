@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SETUP := .venv/.stamp-setup
 BUILD := .venv/.stamp-build
 BENCH := .venv-bench/.stamp
-SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
+SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 # $(call new-venv,DIR,WHAT): a fresh machine's pip is too old for dependency groups.
 define new-venv
@@ -55,7 +55,8 @@ test-rust: ## Rust tests: unit, property, sudden death, loom
 test-python: build ## Python tests
 	$(BIN)/python -m pytest
 
-soak: build ## the long form of the model, process and thread tests
+soak: build ## the long form of the property, model, process and thread tests
+	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --locked
 	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads
 
 bench: $(BENCH) ## compare with other packages (own environment)

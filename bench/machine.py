@@ -12,6 +12,7 @@ from pathlib import Path
 from report import Table
 
 PACKAGES = ("ratelimit-guard", "limits", "throttled-py", "pyrate-limiter", "aiolimiter")
+BUSY_LOAD = 0.5
 
 
 def cpu_model() -> str:
@@ -22,6 +23,16 @@ def cpu_model() -> str:
 def memory_gib() -> str:
     found = re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return f"{int(found.group(1)) / 2**20:.0f} GiB" if found else "unknown"
+
+
+def disturbance() -> str:
+    """A warning for the reader when other work competes for the cores; empty on a quiet machine."""
+    load = os.getloadavg()[0]
+    if load < BUSY_LOAD:
+        return ""
+    return (
+        f"Other work kept {load:.1f} cores busy when this run began: trust the counts, and the ratios only roughly.\n"
+    )
 
 
 def facts() -> Table:

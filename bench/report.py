@@ -104,8 +104,8 @@ def section_text(section: Section) -> str:
 
 
 def section_markdown(section: Section) -> str:
-    tables = [*section.tables, *([check_table(section.checks)] if section.checks else [])]
-    parts = [f"## {section.title}\n", section.method + "\n", *[as_markdown(table) for table in tables]]
+    """Without the targets, which the page lists together at its head."""
+    parts = [f"## {section.title}\n", section.method + "\n", *[as_markdown(table) for table in section.tables]]
     notes = "\n".join(f"- {note}" for note in section.notes)
     return "\n".join(parts) + (f"\n{notes}\n" if notes else "")
 

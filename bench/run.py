@@ -55,11 +55,17 @@ def reading(checks: Sequence[Check]) -> str:
     return "\n".join(lines)
 
 
-def page(sections: Sequence[Section], facts: Table) -> str:
+def page(sections: Sequence[Section], facts: Table, disturbance: str) -> str:
     checks = [check for section in sections for check in section.checks]
     summary = "## The targets\n\n" + reading(checks) + "\n\n" + as_markdown(check_table(checks))
-    parts = [INTRODUCTION, as_markdown(facts), summary, *[section_markdown(section) for section in sections]]
-    return "\n".join(part.rstrip() + "\n" for part in parts)
+    parts = [
+        INTRODUCTION,
+        disturbance,
+        as_markdown(facts),
+        summary,
+        *[section_markdown(section) for section in sections],
+    ]
+    return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
 
 def main() -> int:
@@ -67,15 +73,15 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller counts: a look, not a result")
     parser.add_argument("--only", choices=FAMILIES, help="one family")
     arguments = parser.parse_args()
-    facts = machine.facts()
-    print(as_text(facts), flush=True)
+    facts, disturbance = machine.facts(), machine.disturbance()
+    print(as_text(facts), disturbance, sep="\n", flush=True)
     sections = []
     for family in [arguments.only] if arguments.only else FAMILIES:
         sections.append(measure(family, arguments.quick))
         print(f"\n{section_text(sections[-1])}", flush=True)
     print("\n" + reading([check for section in sections for check in section.checks]))
     if not arguments.only and not arguments.quick:
-        PAGE.write_text(page(sections, facts), encoding="utf-8")
+        PAGE.write_text(page(sections, facts, disturbance), encoding="utf-8")
         print("wrote docs/benchmarks.md")
     return 0
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ratelimit_guard import Store
 
 KEYS: list[str | bytes] = [
-    "", "a", "\0", "a\0", "ключ", "\ud800", "a\udfffb", b"\xff\xfe", "k" * MAX_KEY_BYTES, b"k" * (MAX_KEY_BYTES - 1),
+    "", "a", "\0", "a\0", "ключ", "\ud800", "a\udfffb", b"\xff\xfe",
+    "k" * MAX_KEY_BYTES, b"k" * (MAX_KEY_BYTES - 1),
 ]  # fmt: skip
 
 
@@ -86,20 +87,59 @@ def test_arguments_that_do_not_exist_are_a_type_error(store: Store) -> None:
         limiter.acquire()  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("capacity", [0, 2**31 + 1])
-def test_capacity_out_of_range_is_a_config_error(make_store: MakeStore, capacity: int) -> None:
+@pytest.mark.parametrize("cost", [-(10**50), pytest.param(-(10**5_000), id="unwritable")])
+def test_cost_too_long_to_write_is_a_usage_error(cost: int) -> None:
+    """A number that Python refuses to write is said in words."""
+    with pytest.raises(UsageError, match=r"cost must be .* more than 40 digits"):
+        Limiter("5/minute").acquire("alice", cost)
+
+
+@pytest.mark.parametrize("capacity", [0, -1, 2**31 + 1, 10**50, 1.5, "10", None])
+def test_capacity_that_is_no_count_is_a_config_error(make_store: MakeStore, capacity: Any) -> None:
     """A table has 1 to 2**31 keys."""
     with pytest.raises(ConfigError, match="capacity"):
         make_store(capacity)
 
 
-@pytest.mark.parametrize("seconds", [-1.0, inf, float("nan")])
-def test_clock_refuses_impossible_times(seconds: float) -> None:
-    """A clock shows finite seconds from zero."""
-    with pytest.raises(UsageError):
-        ManualClock().set(seconds)
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize("namespace", [5, None, b"api", "a\ud800"])
+def test_namespace_that_is_no_text_is_a_config_error(store: Store, namespace: Any) -> None:
+    """Two namespaces are never taken for one because a character was lost."""
+    with pytest.raises(ConfigError, match="namespace"):
+        Limiter("1/minute", store, namespace=namespace)
+
+
+UNIX_TIME = 1_795_000_000.0
+
+
+@pytest.mark.parametrize("seconds", [-1.0, inf, -inf, float("nan"), UNIX_TIME, 1e300, 10**400, "5", None])
+def test_clock_refuses_impossible_times(seconds: Any) -> None:
+    """A clock shows seconds from zero up to what counters can hold, and stands still after an error."""
+    clock = ManualClock()
+    with pytest.raises(UsageError, match="clock"):
+        clock.set(seconds)
+    with pytest.raises(UsageError, match="clock"):
         ManualClock(seconds)
+    assert clock.now() == 1_000_000.0
+
+
+@pytest.mark.parametrize("seconds", [inf, -inf, float("nan"), UNIX_TIME, 1e300, 10**400])
+def test_clock_refuses_impossible_moves(seconds: float) -> None:
+    """It cannot be moved to where it cannot be set, and says what it was probably given."""
+    clock = ManualClock(5.0)
+    with pytest.raises(UsageError, match=r"start of the recording.*not Unix time"):
+        clock.advance(seconds)
+    assert clock.now() == 5.0
+
+
+@pytest.mark.parametrize("quota", ["2/minute", "2/minute; burst=2", "2/minute; algorithm=sliding-window"])
+def test_counters_work_until_the_clock_s_end(make_store: MakeStore, quota: str) -> None:
+    """The last instants of the clock are like any other."""
+    last = 24 * 365.25 * 86_400
+    clock = ManualClock(last)
+    limiter = Limiter(quota, make_store(clock=clock))
+    for _ in range(3):
+        assert [bool(limiter.acquire("alice")) for _ in range(3)] == [True, True, False]
+        clock.advance(120)
 
 
 def test_clock_moves_only_when_told_to() -> None:
@@ -111,6 +151,8 @@ def test_clock_moves_only_when_told_to() -> None:
     clock.advance(-5.0)
     assert clock.now() == 0.5
     clock.advance(-100.0)
+    assert clock.now() == 0.0
+    clock.advance(-1e300)
     assert clock.now() == 0.0
     clock.set(7.25)
     assert clock.now() == 7.25

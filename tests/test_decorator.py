@@ -103,6 +103,36 @@ def test_functions_count_for_themselves(memory: MemoryStore) -> None:
     second()
 
 
+def test_functions_of_one_factory_share_a_counter_unless_keyed(memory: MemoryStore) -> None:
+    """A module and a qualified name are one counter; `key` tells apart what both have in common."""
+
+    def make(name: str, key: Any) -> Any:
+        @rate_limit("1/minute", key=key, store=memory)
+        def made() -> str:
+            return name
+
+        return made
+
+    first, second = make("first", None), make("second", None)
+    assert first() == "first"
+    with pytest.raises(RateLimitExceeded):
+        second()
+    assert make("third", lambda: "third")() == "third"
+
+
+def test_functions_count_by_module_and_name_not_by_their_sum(memory: MemoryStore) -> None:
+    """`b.c` of module `a` is not `c` of module `a.b`."""
+
+    def first() -> None: ...
+    def second() -> None: ...
+
+    first.__module__, first.__qualname__ = "a", "b.c"
+    second.__module__, second.__qualname__ = "a.b", "c"
+    limit = rate_limit("1/minute", key=lambda: "alice", store=memory)
+    limit(first)()
+    limit(second)()
+
+
 def test_functions_without_a_store_share_one_of_the_process() -> None:
     """Without a store the limit holds all the same."""
 
@@ -240,6 +270,9 @@ def test_bad_keys_and_costs_are_the_caller_s_error(memory: MemoryStore) -> None:
         {"time_window": 5},
         {"max_calls": 0, "time_window": 5},
         {"max_calls": 5, "time_window": -1},
+        {"max_calls": 5, "time_window": "abc"},
+        {"max_calls": "5", "time_window": 5},
+        {"max_calls": 10**50, "time_window": 10**400},
     ],
 )
 def test_decorator_without_a_whole_quota_is_refused(arguments: dict[str, Any]) -> None:

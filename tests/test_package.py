@@ -39,6 +39,8 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (archive,) = out.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         tar.extractall(out, filter="data")
+    for source in out.rglob("*.rs"):
+        source.touch()  # all files of the archive have one old date, by which cargo would think them compiled already
     return next(path for path in out.iterdir() if path.is_dir())
 
 

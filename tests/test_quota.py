@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +97,30 @@ def test_quota_of_wrong_numbers_cannot_be_built(arguments: tuple[int, float]) ->
         Quota(*arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (10**50, 60), (-(10**50), 60), (10**5_000, 60), (1, 10**400), (1, 60, 10**50), (1, 60, -(10**5_000)),
+        ("1", 60), (None, 60), (1.0, 60), (1, "60"), (1, None), (1, 60, "5"), (1, 60, 5.0), (1, 60, None, 5),
+        (1, 60, None, "strict\ud800"), (1, 60, None, None, 5), (1, 60, None, None, None), (1, 60, None, None, "\ud800"),
+    ],
+)  # fmt: skip
+def test_quota_of_wrong_types_cannot_be_built(arguments: Any) -> None:
+    """Whatever was given, the error is the one that says so and names the argument."""
+    with pytest.raises(ConfigError, match=r"limit|window|burst|algorithm|unit") as caught:
+        Quota(*arguments)
+    assert 10 < len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("text", ["1/\ud800", "\udfff", 5, None, b"1/second"])
+def test_quota_string_that_is_no_text_is_refused(text: Any) -> None:
+    """Half a character and other types are no quota strings."""
+    with pytest.raises(ConfigError, match="quota"):
+        Quota.parse(text)
+    with pytest.raises(ConfigError, match="quota"):
+        Limiter(text)
+
+
 def test_quota_is_a_value() -> None:
     """Equal quotas are interchangeable, and none can be changed."""
     quota = Quota(100, 60.0)
@@ -106,8 +132,8 @@ def test_quota_is_a_value() -> None:
         quota.limit = 5  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", ["", "x" * 65, "tab\there", "naïve", "line\nbreak"])
-def test_policy_name_must_fit_a_header(name: str) -> None:
+@pytest.mark.parametrize("name", ["", "x" * 65, "tab\there", "naïve", "line\nbreak", "\ud800", 123, None, b"burst"])
+def test_policy_name_must_fit_a_header(name: Any) -> None:
     """A name is 1 to 64 printable ASCII characters."""
     with pytest.raises(ConfigError, match="policy name"):
         Policy(name, "1/second")
@@ -136,11 +162,11 @@ def test_limiter_takes_at_most_sixteen_policies() -> None:
         Limiter([f"{number}/minute" for number in range(1, 18)])
 
 
-@pytest.mark.parametrize("on_full", ["", "drop", "REFUSE"])
-def test_limiter_knows_only_two_ways_when_full(on_full: str) -> None:
+@pytest.mark.parametrize("on_full", ["", "drop", "REFUSE", "\ud800", 5, None, ["refuse"]])
+def test_limiter_knows_only_two_ways_when_full(on_full: Any) -> None:
     """`on_full` is refuse or allow."""
     with pytest.raises(ConfigError, match="on_full"):
-        Limiter("1/second", on_full=on_full)  # type: ignore[arg-type]
+        Limiter("1/second", on_full=on_full)
 
 
 @pytest.mark.parametrize("quota", ["100/minute", "5 tokens/hour; burst=3"])

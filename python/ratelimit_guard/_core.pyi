@@ -1,20 +1,27 @@
 """The contract of the compiled module.
 
-Nothing here detaches from the interpreter lock: every decision takes well under 10 µs. All classes are frozen (safe to
-share between threads); all state lives in the table's atomic words. Errors are those of `ratelimit_guard.errors`.
+A decision takes well under a microsecond for usual keys; the longest key allowed, 64 KiB, takes about 60 µs to hash. So
+nothing here detaches from the interpreter lock, except `Table.shared`, which may wait for another process. All classes
+are frozen (safe to share between threads); all state lives in the table's atomic words. Errors are those of
+`ratelimit_guard.errors`.
 """
 
 from typing import final
 
 @final
 class ManualClock:
-    """A clock that moves only when told to, for tests and replays. Thread-safe."""
+    """A clock that moves only when told to, for tests and replays. Thread-safe.
+
+    It shows seconds since the start of the recording, not Unix time: 0 to about 24 years, so that whatever is charged
+    then can still be remembered for twelve years. `UsageError` for anything beyond, negative, infinite or no number;
+    the clock then stands where it stood.
+    """
 
     def __new__(cls, start_s: float = 1_000_000.0) -> ManualClock: ...
     def advance(self, seconds: float) -> None:
         """Move the clock by `seconds`; a negative number steps it back, though never below zero."""
     def set(self, seconds: float) -> None:
-        """Set the clock to `seconds` since its origin. `UsageError` for negative, infinite or NaN."""
+        """Set the clock to `seconds` since its origin."""
     def now(self) -> float:
         """Seconds since the clock's origin."""
 
@@ -22,8 +29,9 @@ class ManualClock:
 class Quota:
     """How much may be used in which time. Immutable, hashable, checked when built.
 
-    `Quota(100, 60.0)` is a strict window, `Quota(100, 60.0, burst=20)` a token bucket. Raises `ConfigError` for anything
-    that cannot be enforced: limit outside 1..2**36-1, window outside 1 ms..366 days, a burst on a window algorithm.
+    `Quota(100, 60.0)` is a strict window, `Quota(100, 60.0, burst=20)` a token bucket. Raises `ConfigError` for
+    anything that cannot be enforced: limit outside 1..2**36-1, window outside 1 ms..366 days, a burst on a window
+    algorithm, an argument of another type.
     """
 
     def __new__(
@@ -38,7 +46,8 @@ class Quota:
     def parse(text: str) -> Quota:
         """Read a quota string such as `"100/minute"` or `"10 tokens per 5 seconds; burst=20"`.
 
-        Grammar: docs/quota-strings.md. Raises `ConfigError` that quotes the text, names the mistake and says what to write.
+        Grammar: docs/quota-strings.md. Raises `ConfigError` that quotes the text, names the mistake and says what to
+        write.
         """
     @property
     def limit(self) -> int:
@@ -65,7 +74,8 @@ class LimitResult:
     """The answer of a limit. True when allowed.
 
     With several policies the fields are those of the tightest one: on a refusal the one with the longest `retry_after`,
-    else the one with the smallest `remaining`; `results` holds every policy in the order given.
+    else the one with the smallest `remaining`; `results` holds every policy in the order given. Can be copied and
+    pickled.
     """
 
     @property
@@ -81,7 +91,10 @@ class LimitResult:
         """Seconds until the whole limit is free again if nothing else is used."""
     @property
     def retry_after(self) -> float:
-        """Seconds until the same acquire can succeed if nothing else is used: 0.0 when allowed, `inf` when the cost exceeds the limit."""
+        """Seconds until the same acquire can succeed if nothing else is used.
+
+        0.0 when allowed, `inf` when the cost exceeds the limit.
+        """
     @property
     def policy(self) -> str:
         """Name of the policy that this result belongs to."""
@@ -100,8 +113,9 @@ class Table:
     def shared(path: str, capacity: int, clock: ManualClock | None = None) -> Table:
         """Counters of every process that opens `path`. Creates the file (0600) when absent or left by an earlier boot.
 
-        `StoreError` when the file belongs to another user, is a symlink, is read-only, truncated, of another layout version,
-        capacity or time namespace, or when there is no room for it.
+        Waits, without the interpreter lock, while another process opens or makes the file. `StoreError` when the file
+        belongs to another user, is a symlink, is read-only, truncated, of another layout version, capacity or time
+        namespace, or when there is no room for it. `ConfigError` for a capacity outside 1..2**31.
         """
     @property
     def capacity(self) -> int:
@@ -119,7 +133,11 @@ class Table:
         policies: list[tuple[str, Quota]],
         on_full: str = "refuse",
     ) -> TableLimiter:
-        """Bind named quotas to this table. `ConfigError` for none, too many (16), duplicate or malformed names."""
+        """Bind named quotas to this table.
+
+        `ConfigError` for none, more than 16, duplicate or malformed names, a namespace that is no text and an unknown
+        `on_full`.
+        """
 
 @final
 class TableLimiter:
@@ -129,32 +147,44 @@ class TableLimiter:
         """Take `cost` units of every policy, or of none.
 
         `confirmed=False` keeps a key that nobody vouched for out of the half of the table reserved for confirmed ones.
-        `UsageError` for a key that is not str or bytes or is longer than 65,536 bytes, for a negative or non-integer cost, and
-        for a limiter with a `concurrent-requests` policy (that takes `permit`).
+        `UsageError` for a key that is not str or bytes or is longer than 65,536 bytes, for a negative or non-integer
+        cost, and for a limiter with a `concurrent-requests` policy (that takes `permit`).
         """
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
-        """What `acquire` would answer now. Writes nothing."""
+        """What `acquire` would answer now. Writes nothing.
+
+        For a key that has no counter yet it does not look whether the table has room for one.
+        """
     def reset(self, key: str | bytes) -> bool:
         """Forget everything that `key` used. True when there was something to forget."""
     def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> Permit:
-        """Take a slot in flight under every `concurrent-requests` policy and `cost` units of every other one, or nothing.
+        """Take a slot under every `concurrent-requests` policy and `cost` units of every other one, or nothing.
 
         `UsageError` when no policy counts concurrent requests.
         """
 
 @final
 class Permit:
-    """A slot in flight, or the reason why there is none. Freed by `release()` or when its lease ends."""
+    """A slot in flight, or the reason why there is none. Freed by `release()` or when its lease ends.
+
+    It belongs to the process that took it: in a forked child `release()` and `renew()` answer False and touch nothing.
+    A permit that a full table let pass uncounted (`on_full="allow"`) is true but holds no slot: both answer False.
+    """
 
     @property
     def result(self) -> LimitResult: ...
     def release(self) -> bool:
-        """Free the slot. True when it was still held: False on a second call, after the lease ended or a refusal. Idempotent."""
+        """Free the slot. True when it was still held: False on a second call, after the lease ended or a refusal.
+
+        Idempotent.
+        """
     def renew(self) -> bool:
         """Start the lease anew. False when it already ended or was released: the slot is then gone."""
     def __bool__(self) -> bool: ...
 
 MAX_KEY_BYTES: int
+MAX_NAME_BYTES: int
 MAX_LIMIT: int
 DEFAULT_CAPACITY: int
 LAYOUT_VERSION: int
+RESERVED_SUFFIXES: tuple[str, str]  # of the files beside a table: its lock, and a table not yet complete

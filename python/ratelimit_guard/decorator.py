@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache, wraps
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from ratelimit_guard._core import Quota
+from ratelimit_guard._wrappers import wrap
 from ratelimit_guard.errors import ConfigError, RateLimitExceeded
 from ratelimit_guard.limiter import Limiter
 from ratelimit_guard.policy import policies_of
 from ratelimit_guard.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from ratelimit_guard._wrappers import Charge
     from ratelimit_guard.policy import Policy, Quotas
     from ratelimit_guard.stores import OnFull, Store
-
-    Charge = Callable[[tuple[Any, ...], dict[str, Any]], None]
 
 F = TypeVar("F")
 
@@ -58,8 +58,9 @@ def rate_limit(
 
     Give quotas, or `max_calls` per `time_window` seconds. `key` and a callable `cost` get the call's arguments;
     without `key` all calls of the function share one counter. Sync and async functions, methods and generators are
-    taken; a generator is charged at its first `next`. The namespace is the function's module and qualified name, so
-    each function counts for itself. Without a store the counters live in one `MemoryStore` of the process.
+    taken; a generator is charged at its first `next`. The namespace is `module:qualname` of the function, so each
+    function counts for itself, but functions that one factory made (equal module and qualified name) share a counter:
+    give them separate ones by `key`. Without a store the counters live in one `MemoryStore` of the process.
     `ConfigError` at the decoration for what cannot be enforced.
 
     >>> @rate_limit(max_calls=1, time_window=60, key=lambda user: user)
@@ -78,11 +79,10 @@ def rate_limit(
             return classmethod(decorate(cast("Any", function).__func__))
         if isinstance(function, staticmethod):
             return staticmethod(decorate(cast("Any", function).__func__))
-        name = _name(function)
-        limiter = Limiter(
-            policies, _process_store() if store is None else store, namespace=".".join(name), on_full=on_full
-        )
-        return _wrap(function, _charge(limiter, name[1], key, cost))
+        module, name = _name(function)
+        home = _process_store() if store is None else store
+        limiter = Limiter(policies, home, namespace=f"{module}:{name}", on_full=on_full)
+        return wrap(function, _charge(limiter, name, key, cost))
 
     return decorate
 
@@ -102,7 +102,7 @@ def _policies(quotas: Any, max_calls: int | None, time_window: float | None) -> 
                 'rate_limit needs a quota: write rate_limit("100/minute") or rate_limit(max_calls=100, time_window=60)'
             )
             raise ConfigError(msg)
-        quotas = Quota(max_calls, float(time_window))
+        quotas = Quota(max_calls, time_window)
     elif max_calls is not None or time_window is not None:
         msg = "rate_limit takes a quota or max_calls and time_window, not both"
         raise ConfigError(msg)
@@ -133,66 +133,3 @@ def _charge(
             raise RateLimitExceeded(result)
 
     return charge
-
-
-def _wrap(function: Any, charge: Charge) -> Any:
-    if inspect.isasyncgenfunction(function):
-        return _async_generator(function, charge)
-    if inspect.isgeneratorfunction(function):
-        return _generator(function, charge)
-    if inspect.iscoroutinefunction(function):
-        return _coroutine(function, charge)
-    return _function(function, charge)
-
-
-def _function(function: Any, charge: Charge) -> Any:
-    @wraps(function)
-    def limited(*args: Any, **kwargs: Any) -> Any:
-        charge(args, kwargs)
-        return function(*args, **kwargs)
-
-    return limited
-
-
-def _coroutine(function: Any, charge: Charge) -> Any:
-    @wraps(function)
-    async def limited(*args: Any, **kwargs: Any) -> Any:
-        charge(args, kwargs)
-        return await function(*args, **kwargs)
-
-    return limited
-
-
-def _generator(function: Any, charge: Charge) -> Any:
-    @wraps(function)
-    def limited(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        charge(args, kwargs)
-        return cast("Any", (yield from function(*args, **kwargs)))
-
-    return limited
-
-
-def _async_generator(function: Any, charge: Charge) -> Any:
-    @wraps(function)
-    async def limited(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        charge(args, kwargs)
-        inner: Any = function(*args, **kwargs)
-        step = inner.asend(None)
-        try:  # `yield from` for async generators, which the language lacks
-            while True:
-                try:
-                    item = await step
-                except StopAsyncIteration:
-                    return
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # noqa: BLE001  the inner generator decides what it means
-                    step = inner.athrow(error)
-                else:
-                    step = inner.asend(sent)
-        finally:
-            await inner.aclose()
-
-    return limited

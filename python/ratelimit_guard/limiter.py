@@ -82,12 +82,15 @@ class Limiter(_Bound):
         A refusal leaves no charge behind. Cost 0 is always allowed and takes nothing. `confirmed=False`
         is for keys that nobody vouched for: they may fill only half of the table. `UsageError` for a key that is not
         str or bytes or is longer than 65,536 bytes, and for a cost that is no integer or negative. Takes well under a
-        microsecond.
+        microsecond for usual keys, about 60 µs for the longest.
         """
         return self._bound.acquire(key, cost, confirmed)
 
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
-        """What `acquire` would answer now. Writes nothing."""
+        """What `acquire` would answer now. Writes nothing.
+
+        For a key that has no counter yet it does not look whether the table has room for one.
+        """
         return self._bound.peek(key, cost)
 
     def reset(self, key: str | bytes) -> bool:
@@ -118,7 +121,10 @@ class AsyncLimiter(_Bound):
         return self._bound.acquire(key, cost, confirmed)
 
     async def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
-        """What `acquire` would answer now. Writes nothing."""
+        """What `acquire` would answer now. Writes nothing.
+
+        For a key that has no counter yet it does not look whether the table has room for one.
+        """
         return self._bound.peek(key, cost)
 
     async def reset(self, key: str | bytes) -> bool:
@@ -126,7 +132,7 @@ class AsyncLimiter(_Bound):
         return self._bound.reset(key)
 
     def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> PendingPermit:
-        """Take a slot in flight at `async with`, or at `await` when you release it yourself.
+        """Take a slot in flight at `async with`, or at `await` when you release it yourself; once for each call.
 
         Errors and meaning are those of `Limiter.permit`.
         """

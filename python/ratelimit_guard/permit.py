@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from ratelimit_guard.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 class Permit:
     """A slot in flight, or the reason why there is none. True while nothing was refused.
+
+    It belongs to the process that took it: in a forked child `release()` and `renew()` answer False and change nothing.
+    A permit that a full table let pass uncounted (`on_full="allow"`) is true but holds no slot: both answer False.
 
     >>> from ratelimit_guard import Limiter
     >>> limiter = Limiter("1 concurrent-requests; lease=30s")
@@ -59,7 +64,7 @@ class Permit:
 
 
 class AsyncPermit:
-    """`Permit` with coroutines."""
+    """`Permit` with coroutines; all that is said there holds here."""
 
     __slots__ = ("_slot",)
 
@@ -86,13 +91,16 @@ class AsyncPermit:
 
 
 class PendingPermit:
-    """A permit not yet taken: `async with` takes it and frees it, `await` takes it and leaves it to you."""
+    """A permit not yet taken: `async with` takes it and frees it, `await` takes it and leaves it to you.
+
+    It is taken once: `UsageError` at a second time, which would forget the first slot until its lease ends.
+    """
 
     __slots__ = ("_permit", "_take")
 
     def __init__(self, take: Callable[[], Slot]) -> None:
         """Remember how to take the slot; nothing is charged before it is awaited."""
-        self._take = take
+        self._take: Callable[[], Slot] | None = take
         self._permit: AsyncPermit | None = None
 
     def __await__(self) -> Generator[None, None, AsyncPermit]:
@@ -112,4 +120,8 @@ class PendingPermit:
             await self._permit.release()
 
     async def _open(self) -> AsyncPermit:
-        return AsyncPermit(self._take())
+        take, self._take = self._take, None
+        if take is None:
+            msg = "a permit is taken once: call limiter.permit(key) again for another one"
+            raise UsageError(msg)
+        return AsyncPermit(take())

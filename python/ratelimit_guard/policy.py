@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from ratelimit_guard._core import Quota
+from ratelimit_guard._core import MAX_NAME_BYTES, Quota
 from ratelimit_guard.errors import ConfigError
 
-_NAME = re.compile(r"[ -~]{1,64}")  # what a RateLimit header field can carry
+_NAME = re.compile(rf"[ -~]{{1,{MAX_NAME_BYTES}}}")  # what a RateLimit header field can carry
 
 Quotas: TypeAlias = "str | Quota | Policy | Sequence[str | Quota | Policy]"
 
@@ -31,8 +31,8 @@ class Policy:
 
     def __init__(self, name: str, quota: Quota | str) -> None:
         """Check the name and read the quota string."""
-        if not _NAME.fullmatch(str(name)):
-            msg = f"policy name {name!r:.100}: must be 1 to 64 printable ASCII characters"
+        if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+            msg = f"policy name {name!r:.100}: must be 1 to {MAX_NAME_BYTES} printable ASCII characters"
             raise ConfigError(msg)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "quota", _quota(quota))
@@ -42,8 +42,8 @@ def policies_of(quotas: Quotas) -> tuple[Policy, ...]:
     """Read what a limiter was given. A quota without a name is called by its canonical string."""
     if isinstance(quotas, str | Quota | Policy):
         return (_policy(quotas),)
-    given: Any = quotas  # callers without a type checker pass anything
-    if isinstance(given, bytes | bytearray) or not isinstance(given, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+    given = cast("Any", quotas)  # callers without a type checker pass anything
+    if isinstance(given, bytes | bytearray) or not isinstance(given, Sequence):
         msg = f'{given!r:.100} is no quota: write "100/minute", a Quota, a Policy or a list of them'
         raise ConfigError(msg)
     return tuple(_policy(item) for item in quotas)

@@ -1,4 +1,4 @@
-"""A store made before a fork is one store for parent and child."""
+"""A store made before a fork is one store for parent and child; a permit stays with the process that took it."""
 
 from __future__ import annotations
 
@@ -45,3 +45,19 @@ def test_store_is_shared_with_forked_children(make_store: MakeStore) -> None:
     os.close(start)
     assert got == 900
     assert not limiter.acquire("alice")
+
+
+def test_permit_belongs_to_the_process_that_took_it(make_store: MakeStore) -> None:
+    """A child's copy frees and renews nothing, at the end of a block either; the slot is still the parent's."""
+    limiter = Limiter("2 concurrent-requests", make_store())
+    first, second = limiter.permit("alice"), limiter.permit("alice")
+    pid = os.fork()
+    if pid == 0:
+        with first:
+            done = first.renew() or first.release()
+        os._exit(int(done or second.release()))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert not limiter.permit("alice")
+    assert first.renew()
+    assert first.release()
+    assert second.release()

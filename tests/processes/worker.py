@@ -11,7 +11,7 @@ import random
 import sys
 from pathlib import Path
 
-from ratelimit_guard import Limiter, Policy, SharedStore
+from ratelimit_guard import Limiter, Policy, SharedStore, rate_limit
 
 KEYS = 64
 LIMIT = 50
@@ -59,6 +59,11 @@ def play(limiter: Limiter, diary: Diary, number: int, seed: int) -> int:
         if limiter.acquire(key(number, index)):
             diary.add(1 + index)
     return len(order)
+
+
+@rate_limit("1/hour")
+def refused() -> None:
+    """What a process pool runs: every call but the first is refused."""
 
 
 def main() -> None:

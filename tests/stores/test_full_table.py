@@ -57,6 +57,13 @@ def test_full_table_allows_unknown_keys_when_told_to(make_store: MakeStore, cloc
     assert stats["full_allowed"] == len(KEYS) - stats["live"]
 
 
+def test_peek_does_not_look_whether_a_new_key_has_room(make_store: MakeStore, clock: ManualClock) -> None:
+    """A key without a counter used nothing, which is what `peek` says; only `acquire` needs the room."""
+    limiter = Limiter("1/hour", make_store(20, clock))
+    refused = [key for key in KEYS if not limiter.acquire(key)]
+    assert all(limiter.peek(key).remaining == 1 for key in refused)
+
+
 def test_full_table_refusal_is_worth_retrying(make_store: MakeStore, clock: ManualClock) -> None:
     """A key without a cell is told a finite time."""
     limiter = Limiter("1/hour", make_store(20, clock))

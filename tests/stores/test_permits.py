@@ -9,6 +9,7 @@ import pytest
 from ratelimit_guard import AsyncLimiter, Limiter, Policy, UsageError
 
 if TYPE_CHECKING:
+    from conftest import MakeStore
     from ratelimit_guard import Store
     from ratelimit_guard.testing import ManualClock
 
@@ -113,6 +114,33 @@ def test_permit_and_acquire_refuse_each_other_s_limits(store: Store) -> None:
         Limiter(ONE, store).acquire("alice")
     with pytest.raises(UsageError, match="concurrent"):
         Limiter("1/hour", store).permit("alice")
+
+
+def test_permit_allowed_uncounted_holds_no_slot(make_store: MakeStore, clock: ManualClock) -> None:
+    """Where a full table lets keys pass uncounted there is nothing to renew and nothing to free."""
+    store = make_store(1, clock)
+    limiter = Limiter(ONE, store, on_full="allow")
+    permits = [limiter.permit(f"key-{number}") for number in range(100)]
+    counted = store.stats()["live"]
+    assert all(permits)
+    assert counted < len(permits)
+    assert sum(permit.renew() for permit in permits) == counted
+    assert sum(permit.release() for permit in permits) == counted
+
+
+async def test_async_permit_is_taken_once(store: Store) -> None:
+    """A second entry would forget the first permit and hold its slot until the lease ends."""
+    limiter = AsyncLimiter(TWO, store)
+    pending = limiter.permit("alice")
+    async with pending as permit:
+        assert permit
+        with pytest.raises(UsageError, match="once"):
+            async with pending:
+                pass
+        with pytest.raises(UsageError, match="once"):
+            await pending
+        assert (await limiter.permit("alice")).result.remaining == 0
+    assert not await permit.release()
 
 
 async def test_async_permit_is_held_inside_the_block(store: Store) -> None:

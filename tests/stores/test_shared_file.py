@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ratelimit_guard import ConfigError, Limiter, SharedStore, StoreError
-from ratelimit_guard._core import LAYOUT_VERSION
+from ratelimit_guard._core import LAYOUT_VERSION, RESERVED_SUFFIXES
 from ratelimit_guard.stores import shared
 
 if TYPE_CHECKING:
@@ -91,11 +91,28 @@ def test_directory_that_is_not_private_is_refused(
         open_table("api")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a\0b", 5, b"api"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a\0b", "a\ud800", 5, None, b"api"])
 def test_name_that_is_no_file_is_a_config_error(name: Any) -> None:
     """What names no file is said at once."""
-    with pytest.raises((ConfigError, TypeError)):
+    with pytest.raises(ConfigError, match="store path"):
         open_table(name)
+
+
+@pytest.mark.parametrize("suffix", RESERVED_SUFFIXES)
+@pytest.mark.parametrize("form", ["{}/api{}", "{}/{}", "{}/api{}/", "{}/api{}/."])
+def test_name_of_a_helper_file_is_a_config_error(tmp_path: Path, suffix: str, form: str) -> None:
+    """A table beside another one is never taken for its lock or its unfinished copy."""
+    with pytest.raises(ConfigError, match=suffix):
+        open_table(form.format(tmp_path, suffix))
+
+
+@pytest.mark.parametrize("suffix", [".lock", ".new", "-lock", ".ratelimit-guard-lock.1"])
+def test_tables_with_names_alike_are_tables_of_their_own(path: Path, suffix: str) -> None:
+    """Making a table leaves its neighbour alone."""
+    neighbour = path.with_name("fresh" + suffix)
+    Limiter("10/hour", open_table(neighbour)).acquire("alice", 7)
+    assert Limiter("10/hour", open_table(path.with_name("fresh"))).peek("alice").remaining == 10
+    assert Limiter("10/hour", open_table(neighbour)).peek("alice").remaining == 3
 
 
 def _truncated(path: Path) -> None:

@@ -43,7 +43,10 @@ class BoundLimiter(Protocol):
         ...
 
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
-        """What `acquire` would answer now. Writes nothing."""
+        """What `acquire` would answer now. Writes nothing.
+
+        For a key that has no counter yet it need not look whether there is room for one.
+        """
         ...
 
     def reset(self, key: str | bytes) -> bool:

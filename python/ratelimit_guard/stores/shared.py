@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ratelimit_guard._core import DEFAULT_CAPACITY, Table
+from ratelimit_guard._core import DEFAULT_CAPACITY, RESERVED_SUFFIXES, Table
 from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.stores._table import TableStore
 
@@ -22,8 +22,10 @@ class SharedStore(TableStore):
 
     `path` without a slash is a name in `/dev/shm/ratelimit-guard-<uid>/`, which is made private to this user;
     anything else is a file path. Every process must give the same capacity. The counters survive a restart of the
-    workers, not of the host.
+    workers, not of the host. Opening waits while another process opens or makes the same file; other threads go on.
 
+    `ConfigError` for a path that no file can have or that ends like the helper files beside a table
+    (`.ratelimit-guard-lock`, `.ratelimit-guard-new`), and for a capacity outside 1..2**31.
     `StoreError` when the file or its directory belongs to somebody else, is a symlink, cannot be written, is damaged
     or of another version or capacity, or when there is no room for it.
     """
@@ -50,13 +52,18 @@ class SharedStore(TableStore):
 
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
-    text = os.fspath(path)
-    if not isinstance(text, str) or not text or "\0" in text or text in {".", ".."}:  # pyright: ignore[reportUnnecessaryIsInstance]
-        msg = f"store path {path!r:.100}: write a name such as 'api' or a file path"
+    wrong = ConfigError(f"store path {path!r:.100}: write a name such as 'api' or a file path")
+    try:
+        text = os.fspath(path)
+        os.fsencode(Path(path))  # no bytes, no lone surrogates
+    except (TypeError, UnicodeEncodeError):
+        raise wrong from None
+    if not text or "\0" in text or text in {".", ".."}:
+        raise wrong
+    if Path(text).name.endswith(RESERVED_SUFFIXES):
+        msg = f"store path {path!r:.100}: {' and '.join(RESERVED_SUFFIXES)} are for the files beside a table"
         raise ConfigError(msg)
-    if "/" in text:
-        return Path(text)
-    return _private_directory() / text
+    return Path(text) if "/" in text else _private_directory() / text
 
 
 def _private_directory() -> Path:

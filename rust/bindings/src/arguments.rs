@@ -1,4 +1,5 @@
-//! Arguments of a decision: keys and costs, as fast as Python hands them over.
+//! Arguments: keys and costs as fast as Python hands them over; settings, which may be anything, with an error that
+//! says what.
 
 use crate::error::exception;
 use pyo3::exceptions::PyOverflowError;
@@ -35,14 +36,51 @@ impl<'py> FromPyObject<'_, 'py> for Cost {
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let py = value.py();
         value.extract::<u64>().map(Self).or_else(|trouble| {
-            let wrong =
-                |what: String| exception(py, &Error::usage(format!("cost must be a whole number from 0, got {what}")));
-            if !trouble.is_instance_of::<PyOverflowError>(py) {
-                return Err(wrong(type_name(&value)));
+            if trouble.is_instance_of::<PyOverflowError>(py) && value.gt(0)? {
+                return Ok(Self(u64::MAX));
             }
-            if value.lt(0)? { Err(wrong(value.str()?.to_string())) } else { Ok(Self(u64::MAX)) }
+            let given = instead(&value, &trouble);
+            Err(exception(py, &Error::usage(format!("cost must be a whole number from 0, got {given}"))))
         })
     }
+}
+
+/// How many, of a setting that starts at 1. `ConfigError` for what is no whole number or does not fit 64 bits; the core
+/// checks the rest.
+pub fn whole(what: &str, most: u64, value: &Bound<'_, PyAny>) -> Result<u64, Error> {
+    value.extract().map_err(|trouble| {
+        let given = instead(value, &trouble);
+        Error::config(format!("{what} must be a whole number from 1 to {most}, got {given}"))
+    })
+}
+
+/// A name or text of a setting. `ConfigError` for anything that is no `str` or that UTF-8 cannot hold.
+pub fn text<'a>(what: &str, value: &'a Bound<'_, PyAny>) -> Result<&'a str, Error> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Err(Error::config(format!("{what} must be str, got {}", type_name(value))));
+    };
+    text.to_str().map_err(|_| {
+        let lossy = text.to_string_lossy();
+        Error::config(format!("{what} {lossy:.100?} has a lone surrogate, which is no character: leave it out"))
+    })
+}
+
+/// A real number, infinite when a float cannot hold it. Otherwise the type of what was given instead.
+pub fn number(value: &Bound<'_, PyAny>) -> Result<f64, String> {
+    value.extract().or_else(|trouble: PyErr| {
+        let too_large = trouble.is_instance_of::<PyOverflowError>(value.py());
+        if too_large { Ok(f64::INFINITY) } else { Err(type_name(value)) }
+    })
+}
+
+/// What was given instead of a whole number that fits: the number, or else its type.
+fn instead(value: &Bound<'_, PyAny>, trouble: &PyErr) -> String {
+    if !trouble.is_instance_of::<PyOverflowError>(value.py()) {
+        return type_name(value);
+    }
+    // Python refuses to write numbers of thousands of digits, and nobody wants to read them.
+    let digits = value.str().map(|digits| digits.to_string()).ok().filter(|digits| digits.len() <= 40);
+    digits.unwrap_or_else(|| "one of more than 40 digits".into())
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {

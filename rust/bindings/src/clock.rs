@@ -1,6 +1,7 @@
 //! The clocks that Python may choose.
 
-use crate::error::OrRaise;
+use crate::arguments::number;
+use crate::error::{OrRaise, exception};
 use pyo3::prelude::*;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::time::{Clock, Nanos};
@@ -14,19 +15,16 @@ pub struct ManualClock(Arc<Manual>);
 impl ManualClock {
     #[new]
     #[pyo3(signature = (start_s = 1_000_000.0))]
-    fn new(py: Python<'_>, start_s: f64) -> PyResult<Self> {
-        Ok(Self(Arc::new(Manual::new(nanos(start_s).or_raise(py)?))))
+    fn new(py: Python<'_>, #[pyo3(from_py_with = seconds)] start_s: f64) -> PyResult<Self> {
+        Manual::new(start_s).map(|clock| Self(Arc::new(clock))).or_raise(py)
     }
 
-    fn advance(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
-        let distance = nanos(seconds.abs()).or_raise(py)?.0 as i64;
-        self.0.advance(if seconds < 0.0 { -distance } else { distance });
-        Ok(())
+    fn advance(&self, py: Python<'_>, #[pyo3(from_py_with = seconds)] seconds: f64) -> PyResult<()> {
+        self.0.advance(seconds).or_raise(py)
     }
 
-    fn set(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
-        self.0.set(nanos(seconds).or_raise(py)?);
-        Ok(())
+    fn set(&self, py: Python<'_>, #[pyo3(from_py_with = seconds)] seconds: f64) -> PyResult<()> {
+        self.0.set(seconds).or_raise(py)
     }
 
     fn now(&self) -> f64 {
@@ -34,11 +32,9 @@ impl ManualClock {
     }
 }
 
-fn nanos(seconds: f64) -> Result<Nanos, Error> {
-    if seconds.is_finite() && seconds >= 0.0 {
-        return Ok(Nanos((seconds * 1e9).round() as u64).min(Nanos::LAST));
-    }
-    Err(Error::usage(format!("clock cannot show {seconds} s: give a finite number from 0")))
+fn seconds(value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    number(value)
+        .map_err(|given| exception(value.py(), &Error::usage(format!("clock needs a number of seconds, got {given}"))))
 }
 
 /// The machine's clock, or one that moves only when told to.

@@ -27,7 +27,10 @@ impl TableLimiter {
 
 #[pymethods]
 impl TableLimiter {
-    #[pyo3(signature = (key, cost = Cost(1), confirmed = true), text_signature = "($self, key, cost=1, confirmed=True)")]
+    #[pyo3(
+        signature = (key, cost = Cost(1), confirmed = true),
+        text_signature = "($self, key, cost=1, confirmed=True)",
+    )]
     fn acquire(&self, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<LimitResult> {
         let outcome = with_key(key, |key| self.limiter.acquire(key, cost.0, confirmed, &*self.clock))?;
         Ok(LimitResult::new(outcome, &self.facts))
@@ -43,7 +46,10 @@ impl TableLimiter {
         with_key(key, |key| self.limiter.reset(key, &*self.clock))
     }
 
-    #[pyo3(signature = (key, cost = Cost(1), confirmed = true), text_signature = "($self, key, cost=1, confirmed=True)")]
+    #[pyo3(
+        signature = (key, cost = Cost(1), confirmed = true),
+        text_signature = "($self, key, cost=1, confirmed=True)",
+    )]
     fn permit(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<Permit> {
         let (outcome, receipts) = with_key(key, |key| self.limiter.permit(key, cost.0, confirmed, &*self.clock))?;
         let result = Py::new(py, LimitResult::new(outcome, &self.facts))?;

@@ -7,7 +7,8 @@ use ratelimit_guard_core::counter::Receipt;
 use ratelimit_guard_core::limiter::Limiter;
 use ratelimit_guard_core::time::Clock;
 use ratelimit_guard_host::mapping::Mapping;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[pyclass(frozen, module = "ratelimit_guard._core")]
 pub struct Permit {
@@ -16,6 +17,8 @@ pub struct Permit {
     clock: Arc<AnyClock>,
     /// One per policy of concurrent requests; empty once released or refused.
     receipts: Mutex<Vec<(usize, Receipt)>>,
+    /// A forked child has a copy of the receipts, and using them twice would free somebody else's slot.
+    process: u32,
 }
 
 impl Permit {
@@ -25,7 +28,12 @@ impl Permit {
         clock: Arc<AnyClock>,
         receipts: Vec<(usize, Receipt)>,
     ) -> Self {
-        Self { result, limiter, clock, receipts: Mutex::new(receipts) }
+        Self { result, limiter, clock, receipts: Mutex::new(receipts), process: process::id() }
+    }
+
+    /// None in another process, where the lock may be held by a thread that the fork left behind.
+    fn held(&self) -> Option<MutexGuard<'_, Vec<(usize, Receipt)>>> {
+        (process::id() == self.process).then(|| self.receipts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -37,13 +45,11 @@ impl Permit {
     }
 
     fn release(&self) -> bool {
-        let mut receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
-        self.limiter.release(&mut receipts, self.clock.now())
+        self.held().is_some_and(|mut receipts| self.limiter.release(&mut receipts, self.clock.now()))
     }
 
     fn renew(&self) -> bool {
-        let mut receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
-        self.limiter.renew(&mut receipts, self.clock.now())
+        self.held().is_some_and(|mut receipts| self.limiter.renew(&mut receipts, self.clock.now()))
     }
 
     fn __bool__(&self) -> bool {

@@ -1,5 +1,6 @@
 //! `Quota` as Python sees it.
 
+use crate::arguments::{self, number, text, whole};
 use crate::error::OrRaise;
 use pyo3::prelude::*;
 use ratelimit_guard_core::error::Error;
@@ -13,26 +14,29 @@ pub struct Quota(pub quota::Quota);
 #[pymethods]
 impl Quota {
     #[new]
-    #[pyo3(signature = (limit, window_s, burst = None, algorithm = None, unit = "requests"))]
+    #[pyo3(
+        signature = (limit, window_s, burst = None, algorithm = None, unit = Unit::Requests),
+        text_signature = "(limit, window_s, burst=None, algorithm=None, unit='requests')",
+    )]
     fn new(
-        py: Python<'_>,
-        limit: i128,
-        window_s: f64,
-        burst: Option<i128>,
-        algorithm: Option<&str>,
-        unit: &str,
+        limit: &Bound<'_, PyAny>,
+        window_s: &Bound<'_, PyAny>,
+        burst: Option<&Bound<'_, PyAny>>,
+        algorithm: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = unit_named)] unit: Unit,
     ) -> PyResult<Self> {
         let build = || {
-            let algorithm = algorithm.map(Algorithm::named).transpose()?;
-            let burst = burst.map(|burst| whole("burst", burst)).transpose()?;
-            quota::Quota::new(whole("limit", limit)?, window(window_s)?, burst, algorithm, Unit::named(unit)?)
+            let algorithm = algorithm.map(|name| Algorithm::named(text("algorithm", name)?)).transpose()?;
+            let burst = burst.map(|burst| whole("burst", quota::MAX_LIMIT, burst)).transpose()?;
+            let limit = whole("limit", quota::MAX_LIMIT, limit)?;
+            quota::Quota::new(limit, window(window_s)?, burst, algorithm, unit)
         };
-        build().map(Self).or_raise(py)
+        build().map(Self).or_raise(limit.py())
     }
 
     #[staticmethod]
-    fn parse(py: Python<'_>, text: &str) -> PyResult<Self> {
-        quota::Quota::parse(text).map(Self).or_raise(py)
+    fn parse(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        arguments::text("quota", text).and_then(quota::Quota::parse).map(Self).or_raise(text.py())
     }
 
     #[getter]
@@ -66,13 +70,16 @@ impl Quota {
     }
 }
 
-fn whole(what: &str, value: i128) -> Result<u64, Error> {
-    u64::try_from(value).map_err(|_| Error::config(format!("{what} must be 1 to {}, got {value}", quota::MAX_LIMIT)))
+fn unit_named(name: &Bound<'_, PyAny>) -> PyResult<Unit> {
+    text("unit", name).and_then(Unit::named).or_raise(name.py())
 }
 
-fn window(seconds: f64) -> Result<Nanos, Error> {
-    if seconds.is_finite() && seconds >= 0.0 {
-        return Ok(Nanos((seconds * 1e9).round() as u64));
+/// The core knows the bounds; here only what is no time at all must be sorted out.
+fn window(seconds: &Bound<'_, PyAny>) -> Result<Nanos, Error> {
+    let wrong = |given| Error::config(format!("window must be 1 ms to 366 days, got {given}"));
+    match number(seconds) {
+        Ok(seconds) if seconds >= 0.0 => Ok(Nanos((seconds * 1e9).round() as u64)),
+        Ok(seconds) => Err(wrong(format!("{seconds} s"))),
+        Err(given) => Err(wrong(given)),
     }
-    Err(Error::config(format!("window must be 1 ms to 366 days, got {seconds} s")))
 }

@@ -1,9 +1,12 @@
 //! `LimitResult`: an outcome with the names of its policies.
 
+use crate::error::exception;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::limiter::{Answers, Outcome};
 use ratelimit_guard_core::rule::Answer;
+use ratelimit_guard_core::time::Nanos;
 use std::sync::Arc;
 
 /// What a result must know of its policy.
@@ -11,6 +14,11 @@ pub struct Facts {
     pub name: String,
     pub limit: u64,
 }
+
+/// A policy and its answer as pickle stores them: name, limit, allowed, remaining, and two spans in nanoseconds.
+type Row = (String, u64, bool, u64, u64, u64);
+/// Index of the tightest policy, and all of them.
+type State = (usize, Vec<Row>);
 
 #[pyclass(frozen, module = "ratelimit_guard._core")]
 pub struct LimitResult {
@@ -72,6 +80,27 @@ impl LimitResult {
     }
     fn __bool__(&self) -> bool {
         self.allowed()
+    }
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, State)> {
+        let row = |(fact, answer): (&Facts, &Answer)| {
+            let Answer { allowed, remaining, reset_after, retry_after } = *answer;
+            (fact.name.clone(), fact.limit, allowed, remaining, reset_after.0, retry_after.0)
+        };
+        let rows = self.facts[self.first..].iter().zip(self.outcome.answers()).map(row).collect();
+        Ok((py.get_type::<Self>().getattr("_restore")?.unbind(), (self.outcome.tightest, rows)))
+    }
+    #[staticmethod]
+    fn _restore(py: Python<'_>, tightest: usize, rows: Vec<Row>) -> PyResult<Self> {
+        if tightest >= rows.len() {
+            return Err(exception(py, &Error::usage("not the pickle of a LimitResult")));
+        }
+        let read = |(name, limit, allowed, remaining, reset_after, retry_after): Row| {
+            let (reset_after, retry_after) = (Nanos(reset_after), Nanos(retry_after));
+            (Facts { name, limit }, Answer { allowed, remaining, reset_after, retry_after })
+        };
+        let (facts, answers): (Vec<_>, Vec<_>) = rows.into_iter().map(read).unzip();
+        let outcome = Outcome { answers: Answers::Many(answers.into()), tightest };
+        Ok(Self::new(outcome, &facts.into()))
     }
     fn __repr__(&self) -> String {
         let Answer { allowed, remaining, reset_after, retry_after } = *self.answer();

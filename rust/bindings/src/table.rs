@@ -1,12 +1,14 @@
 //! `Table`: a home for counters.
 
+use crate::arguments::{text, whole};
 use crate::clock::{AnyClock, ManualClock};
-use crate::error::{OrRaise, exception};
+use crate::error::OrRaise;
 use crate::limiter::TableLimiter;
 use crate::quota::Quota;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use ratelimit_guard_core::error::Error;
+use ratelimit_guard_core::layout::MAX_CAPACITY;
 use ratelimit_guard_core::limiter::{Limiter, OnFull};
 use ratelimit_guard_core::table::{self, Memory};
 use ratelimit_guard_core::time::Clock;
@@ -28,15 +30,18 @@ pub struct Table {
 impl Table {
     #[staticmethod]
     #[pyo3(signature = (capacity, clock = None))]
-    fn memory(py: Python<'_>, capacity: i128, clock: Option<&ManualClock>) -> PyResult<Self> {
-        let table = checked(capacity).and_then(store::memory).or_raise(py)?;
+    fn memory(capacity: &Bound<'_, PyAny>, clock: Option<&ManualClock>) -> PyResult<Self> {
+        let table = whole("capacity", MAX_CAPACITY, capacity).and_then(store::memory).or_raise(capacity.py())?;
         Ok(Self { table: Arc::new(table), clock: Arc::new(clock.into()), path: None })
     }
 
     #[staticmethod]
     #[pyo3(signature = (path, capacity, clock = None))]
-    fn shared(py: Python<'_>, path: PathBuf, capacity: i128, clock: Option<&ManualClock>) -> PyResult<Self> {
-        let table = checked(capacity).and_then(|capacity| store::shared(&path, capacity)).or_raise(py)?;
+    fn shared(path: PathBuf, capacity: &Bound<'_, PyAny>, clock: Option<&ManualClock>) -> PyResult<Self> {
+        let py = capacity.py();
+        let capacity = whole("capacity", MAX_CAPACITY, capacity).or_raise(py)?;
+        // Another process may hold the file's lock for as long as it takes to make a table.
+        let table = py.detach(|| store::shared(&path, capacity)).or_raise(py)?;
         Ok(Self { table: Arc::new(table), clock: Arc::new(clock.into()), path: Some(path) })
     }
 
@@ -63,27 +68,26 @@ impl Table {
         Ok(dict)
     }
 
-    #[pyo3(signature = (namespace, policies, on_full = "refuse"))]
+    #[pyo3(
+        signature = (namespace, policies, on_full = OnFull::Refuse),
+        text_signature = "($self, namespace, policies, on_full='refuse')",
+    )]
     fn limiter(
         &self,
-        py: Python<'_>,
-        namespace: &str,
-        policies: Vec<(String, PyRef<'_, Quota>)>,
-        on_full: &str,
+        namespace: &Bound<'_, PyAny>,
+        policies: Vec<(Bound<'_, PyAny>, PyRef<'_, Quota>)>,
+        #[pyo3(from_py_with = on_full_named)] on_full: OnFull,
     ) -> PyResult<TableLimiter> {
-        let on_full = match on_full {
-            "refuse" => OnFull::Refuse,
-            "allow" => OnFull::Allow,
-            _ => {
-                return Err(exception(py, &Error::config(format!("on_full must be refuse or allow, got {on_full:?}"))));
-            }
+        let bind = || {
+            let named = policies.iter().map(|(name, quota)| Ok((text("policy name", name)?.to_owned(), quota.0)));
+            let policies: Vec<_> = named.collect::<Result<_, Error>>()?;
+            Limiter::new(self.table.clone(), text("namespace", namespace)?, &policies, on_full)
         };
-        let policies: Vec<_> = policies.into_iter().map(|(name, quota)| (name, quota.0)).collect();
-        let limiter = Limiter::new(self.table.clone(), namespace, &policies, on_full).or_raise(py)?;
+        let limiter = bind().or_raise(namespace.py())?;
         Ok(TableLimiter::new(Arc::new(limiter), self.clock.clone()))
     }
 }
 
-fn checked(capacity: i128) -> Result<u64, Error> {
-    u64::try_from(capacity).map_err(|_| Error::config(format!("capacity must be at least 1, got {capacity}")))
+fn on_full_named(name: &Bound<'_, PyAny>) -> PyResult<OnFull> {
+    text("on_full", name).and_then(OnFull::named).or_raise(name.py())
 }

@@ -1,29 +1,34 @@
 //! A table file: whom it may belong to, how it comes into being, and when it is worthless.
 //!
-//! It is made under another name and renamed when complete, so nobody ever sees half a table; a lock on `<path>.lock` lets one
-//! process at a time look and make. Directory 0700 and file 0600 of our own user, no symlinks: another user could otherwise shorten
-//! it under us or read the seed.
+//! It is made under another name and renamed when complete, so nobody ever sees half a table; a lock on a file beside
+//! it lets one process at a time look and make. Directory 0700 and file 0600 of our own user, no symlinks: another user
+//! could otherwise shorten it under us or read the seed.
 
 use crate::host;
 use crate::mapping::Mapping;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::layout::{WORDS_HOST, words_for};
 use ratelimit_guard_core::table::{Memory, Table};
-use rustix::fs::{
-    FallocateFlags, FileType, FlockOperation, Mode, OFlags, fallocate, flock, fstat, lstat, open, rename,
-};
-use rustix::fs::{ftruncate, unlink};
-use rustix::io::Errno;
+use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{fallocate, flock, fstat, ftruncate, lstat, open, rename, unlink};
+use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
 
+/// After a table's path: the file whose lock lets one process look and make. No table may be called so.
+pub const LOCK_SUFFIX: &str = ".ratelimit-guard-lock";
+/// After a table's path: a table not yet complete. No table may be called so.
+pub const UNFINISHED_SUFFIX: &str = ".ratelimit-guard-new";
+/// Room is reserved by so much at a time: a signal ends a reservation and undoes it, and a timer must not end them all.
+const PIECE: u64 = 1 << 20;
+
 /// Open the table at `path`, or make one of `capacity`.
 pub fn open_or_make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
     make_parent(path)?;
-    let lock = open_own(&beside(path, ".lock"), OFlags::CREATE)?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|why| failed("lock", why))?;
+    let lock = open_own(&beside(path, LOCK_SUFFIX), OFlags::CREATE)?;
+    retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive)).map_err(|why| failed("lock", why))?;
     match lstat(path) {
         Err(Errno::NOENT) => make(path, capacity),
         Err(why) => Err(failed("look at", why)),
@@ -55,7 +60,7 @@ fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
 }
 
 fn make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
-    let fresh = beside(path, ".new");
+    let fresh = beside(path, UNFINISHED_SUFFIX);
     match unlink(&fresh) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(why) => return Err(failed("remove the rest of a failed attempt to make", why)),
@@ -85,11 +90,17 @@ fn fill(fresh: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
 }
 
 fn reserve(file: &File, bytes: u64) -> Result<(), Error> {
-    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        Ok(()) => Ok(()),
-        Err(Errno::OPNOTSUPP) => ftruncate(file, bytes).map_err(|why| failed("size", why)),
-        Err(why) => Err(failed(&format!("reserve {bytes} bytes for (lower the capacity or free some room)"), why)),
+    for start in (0..bytes).step_by(PIECE as usize) {
+        let length = PIECE.min(bytes - start);
+        match retry_on_intr(|| fallocate(file, FallocateFlags::empty(), start, length)) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP) => return ftruncate(file, bytes).map_err(|why| failed("size", why)),
+            Err(why) => {
+                return Err(failed(&format!("reserve {bytes} bytes for (lower the capacity or free some room)"), why));
+            }
+        }
     }
+    Ok(())
 }
 
 /// Open a file that is ours alone, and nothing else.

@@ -1,4 +1,5 @@
-//! What needs the machine: mapped memory, the clock, the boot's identity. The only crate with `unsafe`, in `mapping.rs`.
+//! What needs the machine: mapped memory, the clock, the boot's identity. The only crate with `unsafe`, in
+//! `mapping.rs`.
 
 pub mod clock;
 pub mod file;

@@ -1,9 +1,9 @@
 //! `Mapping`: atomic words in memory that forked children, or all who map the same file, share.
 //!
-//! **Why this is sound.** A mapping is page-aligned, readable and writable, lives until `Drop`, and is only ever reached through
-//! `&[AtomicU64]`, for which any bit pattern is valid and concurrent access, from other processes too, is defined. What another
-//! process could still do is shorten the file, after which touching lost pages raises SIGBUS: the file is ours alone (checked
-//! owner, mode 0600), and this package never shortens one.
+//! **Why this is sound.** A mapping is page-aligned, readable and writable, lives until `Drop`, and is only ever
+//! reached through `&[AtomicU64]`, for which any bit pattern is valid and concurrent access, from other processes too,
+//! is defined. What another process could still do is shorten the file, after which touching lost pages raises SIGBUS:
+//! the file is ours alone (checked owner, mode 0600), and this package never shortens one.
 
 #![allow(unsafe_code)]
 
@@ -54,7 +54,8 @@ impl AsRef<[AtomicU64]> for Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: exactly what was mapped; no reference outlives `self`. An error could only mean that it is gone already.
+        // SAFETY: exactly what was mapped; no reference outlives `self`. An error could only mean that it is gone
+        // already.
         let _ = unsafe { munmap(self.start.as_ptr(), self.words * 8) };
     }
 }

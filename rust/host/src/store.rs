@@ -25,7 +25,8 @@ pub fn shared(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
     if table.capacity() != capacity {
         let there = table.capacity();
         return Err(Error::store(format!(
-            "table {path:?} has capacity {there}, not {capacity}: use the same on all workers, or delete the file to start afresh"
+            "table {path:?} has capacity {there}, not {capacity}: use the same on all workers, or delete the file to start \
+             afresh"
         )));
     }
     Ok(table)

@@ -1,0 +1,76 @@
+"""One wrapper for each kind of callable: the charge, then the function, with everything else passed through."""
+
+from __future__ import annotations
+
+import inspect
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+
+    Charge = Callable[[tuple[Any, ...], dict[str, Any]], None]
+
+
+def wrap(function: Any, charge: Charge) -> Any:
+    """Give what behaves like `function` and is charged before it runs; a generator at its first `next`."""
+    if inspect.isasyncgenfunction(function):
+        return _async_generator(function, charge)
+    if inspect.isgeneratorfunction(function):
+        return _generator(function, charge)
+    if inspect.iscoroutinefunction(function):
+        return _coroutine(function, charge)
+    return _function(function, charge)
+
+
+def _function(function: Any, charge: Charge) -> Any:
+    @wraps(function)
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        charge(args, kwargs)
+        return function(*args, **kwargs)
+
+    return limited
+
+
+def _coroutine(function: Any, charge: Charge) -> Any:
+    @wraps(function)
+    async def limited(*args: Any, **kwargs: Any) -> Any:
+        charge(args, kwargs)
+        return await function(*args, **kwargs)
+
+    return limited
+
+
+def _generator(function: Any, charge: Charge) -> Any:
+    @wraps(function)
+    def limited(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        charge(args, kwargs)
+        return cast("Any", (yield from function(*args, **kwargs)))
+
+    return limited
+
+
+def _async_generator(function: Any, charge: Charge) -> Any:
+    @wraps(function)
+    async def limited(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        charge(args, kwargs)
+        inner: Any = function(*args, **kwargs)
+        step = inner.asend(None)
+        try:  # `yield from` for async generators, which the language lacks
+            while True:
+                try:
+                    item = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # noqa: BLE001  the inner generator decides what it means
+                    step = inner.athrow(error)
+                else:
+                    step = inner.asend(sent)
+        finally:
+            await inner.aclose()
+
+    return limited
