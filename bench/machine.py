@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 from report import Table
 
 PACKAGES = ("ratelimit-guard", "limits", "throttled-py", "pyrate-limiter", "aiolimiter")
-BUSY_LOAD = 0.5
+BUSY_CORES = 0.2
+SAMPLE_S = 3.0
 
 
 def cpu_model() -> str:
@@ -25,14 +27,25 @@ def memory_gib() -> str:
     return f"{int(found.group(1)) / 2**20:.0f} GiB" if found else "unknown"
 
 
+def busy_cores() -> float:
+    """Cores that others keep busy at this moment: this process only waits."""
+    before, idle_before = _jiffies()
+    time.sleep(SAMPLE_S)
+    after, idle_after = _jiffies()
+    return (os.cpu_count() or 1) * (1 - (idle_after - idle_before) / (after - before))
+
+
+def _jiffies() -> tuple[int, int]:
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(fields), fields[3] + fields[4]
+
+
 def disturbance() -> str:
     """A warning for the reader when other work competes for the cores; empty on a quiet machine."""
-    load = os.getloadavg()[0]
-    if load < BUSY_LOAD:
+    busy = busy_cores()
+    if busy < BUSY_CORES:
         return ""
-    return (
-        f"Other work kept {load:.1f} cores busy when this run began: trust the counts, and the ratios only roughly.\n"
-    )
+    return f"Other work kept {busy:.1f} cores busy when this run began: trust the counts, and the ratios only roughly.\n"
 
 
 def facts() -> Table:
@@ -42,7 +55,6 @@ def facts() -> Table:
         ("memory", memory_gib()),
         ("system", f"{platform.system()} {platform.release()}"),
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
-        ("load average before the run", f"{os.getloadavg()[0]:.2f}"),
         *[(name, version(name)) for name in PACKAGES],
     ]
     return Table("Machine and versions", ("what", "value"), rows)

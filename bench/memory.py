@@ -86,7 +86,8 @@ def run(quick: bool) -> Section:
         )
         if name.startswith("ours"):
             checks.append(Check.at_most(f"{name}: bytes per live key at 75 % fill", 64, per_key, digits=1))
-            checks.append(Check.exactly(f"{name}: keys without a place at 75 % fill", 0, count - live))
+            # The stated policy: fewer than one newcomer in 100,000 finds no place.
+            checks.append(Check.at_most(f"{name}: of a million keys without a place at 75 % fill", 10, count - live))
     columns = ("limiter", "B per key", "heap MiB", "mapped MiB", "pages", "live keys")
     return Section("Memory per key", METHOD, [Table("Growth after 1,048,576 new keys", columns, rows)], checks, NOTES)
 

@@ -20,7 +20,7 @@ type Row = (String, u64, bool, u64, u64, u64);
 /// Index of the tightest policy, and all of them.
 type State = (usize, Vec<Row>);
 
-#[pyclass(frozen, module = "ratelimit_guard._core")]
+#[pyclass(frozen, freelist = 64, module = "ratelimit_guard._core")]
 pub struct LimitResult {
     outcome: Outcome,
     /// Policy of the outcome's first answer.

@@ -52,19 +52,33 @@ impl Counter {
         self.quota.unit() == Unit::ConcurrentRequests
     }
 
-    /// What [`Counter::charge`] would answer. Writes nothing but to finish what another thread began.
+    /// Where the key lives, for the other methods: they look again if it moved meanwhile.
     #[inline]
-    pub fn assess<M: Memory>(&self, table: &Table<M>, key: Digest, cost: u64, now: Nanos) -> Answer {
-        match table.find(key.under(self.salt), now) {
-            Some(Found { cell, generation, is_live: true }) => {
-                let snapshot = cell.snapshot();
-                if snapshot.head.generation() != generation {
-                    return self.rule.unused(cost);
-                }
-                self.assess_snapshot(table, &snapshot, cost, now)
+    pub fn find<'t, M: Memory>(&self, table: &'t Table<M>, key: Digest, now: Nanos) -> Option<Found<'t>> {
+        table.find(key.under(self.salt), now)
+    }
+
+    /// Would [`Counter::charge`] take the cost? Cheaper than [`Counter::assess`].
+    #[inline]
+    pub fn allows<M: Memory>(&self, table: &Table<M>, found: Option<Found<'_>>, cost: u64, now: Nanos) -> bool {
+        if let Some(Found { cell, generation, is_live: true }) = found {
+            let snapshot = cell.snapshot();
+            if snapshot.head.generation() == generation && snapshot.head.quota() == self.number {
+                return self.rule.allows(&snapshot, cost, now);
             }
-            _ => self.rule.unused(cost),
         }
+        self.assess(table, found, cost, now).allowed
+    }
+
+    /// What [`Counter::charge`] would answer. Pure.
+    pub fn assess<M: Memory>(&self, table: &Table<M>, found: Option<Found<'_>>, cost: u64, now: Nanos) -> Answer {
+        if let Some(Found { cell, generation, is_live: true }) = found {
+            let snapshot = cell.snapshot();
+            if snapshot.head.generation() == generation {
+                return self.assess_snapshot(table, &snapshot, cost, now);
+            }
+        }
+        self.rule.unused(cost)
     }
 
     fn assess_snapshot<M: Memory>(&self, table: &Table<M>, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
@@ -95,12 +109,20 @@ impl Counter {
         Snapshot::fresh(head, self.rule.expiry(payload, seen))
     }
 
-    /// Take `cost` units of the key's quota if they fit.
+    /// Take `cost` units of the key's quota if they fit; `found` says where the key lived a moment ago.
     #[inline]
-    pub fn charge<M: Memory>(&self, table: &Table<M>, key: Digest, cost: u64, confirmed: bool, now: Nanos) -> Charge {
+    pub fn charge<'t, M: Memory>(
+        &self,
+        table: &'t Table<M>,
+        key: Digest,
+        mut found: Option<Found<'t>>,
+        cost: u64,
+        confirmed: bool,
+        now: Nanos,
+    ) -> Charge {
         let digest = key.under(self.salt);
         for _ in 0..MAX_LOOKS {
-            match table.find(digest, now) {
+            match found {
                 Some(Found { cell, generation, is_live: true }) => {
                     if let Some((answer, receipt)) = self.charge_cell(table, &cell, generation, cost, now) {
                         return Charge::Done(answer, receipt);
@@ -108,12 +130,13 @@ impl Counter {
                 }
                 // Nothing can be taken, so nothing is written and no cell is spent on it.
                 _ if cost == 0 || cost > self.rule.capacity() => return Charge::Done(self.rule.unused(cost), None),
-                found => match self.move_in(table, digest, found, cost, confirmed, now) {
+                _ => match self.move_in(table, digest, found, cost, confirmed, now) {
                     Ok(Some((answer, receipt))) => return Charge::Done(answer, Some(receipt)),
                     Ok(None) => {}
                     Err(free_at) => return Charge::Full(free_at),
                 },
             }
+            found = table.find(digest, now);
         }
         Charge::Full(now)
     }

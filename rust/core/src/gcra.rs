@@ -63,6 +63,12 @@ impl Bucket {
         self.burst
     }
 
+    /// See [`crate::rule::Rule::allows`].
+    #[inline]
+    pub fn allows(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> bool {
+        self.fill_after(&self.view(snapshot, now), cost).is_some()
+    }
+
     /// See [`crate::rule::Rule::assess`].
     pub fn assess(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
         let view = self.view(snapshot, now);

@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
+
 use crate::counter::{Charge, Counter, Receipt};
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::layout::{WORD_FULL_ALLOWED, WORD_FULL_REFUSED};
 use crate::quota::{Algorithm, MIN_WINDOW, Quota};
 use crate::rule::{Answer, Rule};
-use crate::table::{Memory, Table};
+use crate::table::{Found, Memory, Table};
 use crate::time::{Clock, Nanos};
 
 /// Longest key: eight times the longest header field that common servers accept. Hashing it takes about 60 µs.
@@ -21,6 +23,12 @@ pub const MAX_KEY_BYTES: usize = 65_536;
 pub const MAX_NAME_BYTES: usize = 64;
 /// Most policies of one limiter; each costs a cell per key.
 pub const MAX_POLICIES: usize = 16;
+
+/// The answer of a policy that has not been asked yet.
+const UNASKED: Answer = Answer { allowed: false, remaining: 0, reset_after: Nanos(0), retry_after: Nanos(0) };
+
+/// One receipt per policy at most: no heap on the way of a decision.
+type Receipts = ArrayVec<(usize, Receipt), MAX_POLICIES>;
 
 /// What to answer to a new key when no cell is free for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +73,8 @@ pub struct Limiter<M> {
     counters: Box<[Counter]>,
     /// Indices of the counters in the order of charging.
     order: Box<[usize]>,
+    /// Does any of them count slots in flight?
+    counts_permits: bool,
     on_full: OnFull,
 }
 
@@ -94,7 +104,8 @@ impl<M: Memory> Limiter<M> {
         let counters: Box<[_]> = policies.iter().map(bind).collect::<Result<_, Error>>()?;
         let mut order: Box<[_]> = (0..counters.len()).collect();
         order.sort_by_key(|index| counters[*index].quota.algorithm() == Algorithm::TokenBucket);
-        Ok(Self { table, counters, order, on_full })
+        let counts_permits = counters.iter().any(Counter::counts_permits);
+        Ok(Self { table, counters, order, counts_permits, on_full })
     }
 
     /// The policies' counters in the order given.
@@ -111,10 +122,10 @@ impl<M: Memory> Limiter<M> {
     #[inline]
     pub fn acquire(&self, key: &[u8], cost: u64, confirmed: bool, clock: &impl Clock) -> Result<Outcome, Error> {
         let key = self.digest(key)?;
-        if self.counters.iter().any(Counter::counts_permits) {
+        if self.counts_permits {
             return Err(Error::usage("policy counts concurrent-requests: use permit() instead of acquire()"));
         }
-        Ok(self.take(key, |_| cost, confirmed, clock).0)
+        Ok(self.take(key, |_| cost, confirmed, clock, &mut Receipts::new()))
     }
 
     /// Take a slot of every policy of concurrent requests and `cost` units of every other one, or nothing.
@@ -126,19 +137,20 @@ impl<M: Memory> Limiter<M> {
         clock: &impl Clock,
     ) -> Result<(Outcome, Vec<(usize, Receipt)>), Error> {
         let key = self.digest(key)?;
-        if !self.counters.iter().any(Counter::counts_permits) {
+        if !self.counts_permits {
             return Err(Error::usage("no policy counts concurrent-requests: use acquire() instead of permit()"));
         }
         let cost_of = |counter: &Counter| if counter.counts_permits() { 1 } else { cost };
-        let (outcome, mut receipts) = self.take(key, cost_of, confirmed, clock);
+        let mut receipts = Receipts::new();
+        let outcome = self.take(key, cost_of, confirmed, clock, &mut receipts);
         receipts.retain(|(index, _)| self.counters[*index].counts_permits());
-        Ok((outcome, receipts))
+        Ok((outcome, receipts.into_iter().collect()))
     }
 
     /// What [`Limiter::acquire`] would answer. Writes nothing.
     pub fn peek(&self, key: &[u8], cost: u64, clock: &impl Clock) -> Result<Outcome, Error> {
         let (key, now) = (self.digest(key)?, clock.now());
-        Ok(Outcome::of(self.counters.iter().map(|counter| counter.assess(&self.table, key, cost, now)).collect()))
+        Ok(self.assess(key, |_| cost, now))
     }
 
     /// Forget what the key used under every policy. True when there was something.
@@ -176,47 +188,60 @@ impl<M: Memory> Limiter<M> {
         Ok(self.table.seed().digest(key))
     }
 
+    /// The decision. Receipts of what was taken go into `receipts`; of a single policy only if it counts permits.
     fn take(
         &self,
         key: Digest,
         cost_of: impl Fn(&Counter) -> u64,
         confirmed: bool,
         clock: &impl Clock,
-    ) -> (Outcome, Vec<(usize, Receipt)>) {
+        receipts: &mut Receipts,
+    ) -> Outcome {
         let now = clock.now();
         if let [counter] = &*self.counters {
-            let (answer, receipt) = self.charge(counter, key, cost_of(counter), confirmed, now);
-            let keep = receipt.filter(|_| counter.counts_permits());
-            return (Outcome::one(answer), keep.map(|receipt| (0, receipt)).into_iter().collect());
+            let found = counter.find(&self.table, key, now);
+            let (answer, receipt) = self.charge(counter, key, found, cost_of(counter), confirmed, now);
+            receipts.extend(receipt.filter(|_| counter.counts_permits()).map(|receipt| (0, receipt)));
+            return Outcome::one(answer);
         }
-        let assess = |counter: &Counter| counter.assess(&self.table, key, cost_of(counter), now);
-        let mut answers: Box<[Answer]> = self.counters.iter().map(assess).collect();
-        let mut receipts = Vec::new();
-        if answers.iter().all(|answer| answer.allowed) {
-            for index in self.order.iter().copied() {
-                let counter = &self.counters[index];
-                let (answer, receipt) = self.charge(counter, key, cost_of(counter), confirmed, now);
-                answers[index] = answer;
-                receipts.extend(receipt.map(|receipt| (index, receipt)));
-                if !answer.allowed {
-                    self.give_back(&mut receipts, &mut answers, assess, clock);
-                    break;
-                }
+        let found: ArrayVec<_, MAX_POLICIES> =
+            self.counters.iter().map(|counter| counter.find(&self.table, key, now)).collect();
+        let allows = |(counter, found): (&Counter, &_)| counter.allows(&self.table, *found, cost_of(counter), now);
+        if !self.counters.iter().zip(&found).all(allows) {
+            return self.assess(key, cost_of, now);
+        }
+        let mut answers = vec![UNASKED; self.counters.len()].into_boxed_slice();
+        for index in self.order.iter().copied() {
+            let counter = &self.counters[index];
+            let (answer, receipt) = self.charge(counter, key, found[index], cost_of(counter), confirmed, now);
+            answers[index] = answer;
+            receipts.extend(receipt.map(|receipt| (index, receipt)));
+            if !answer.allowed {
+                self.give_back(receipts, clock);
+                return self.assess(key, cost_of, now).refused_by(index, answer);
             }
         }
-        (Outcome::of(answers), receipts)
+        Outcome::of(answers)
+    }
+
+    /// What every policy would answer.
+    fn assess(&self, key: Digest, cost_of: impl Fn(&Counter) -> u64, now: Nanos) -> Outcome {
+        let assess =
+            |counter: &Counter| counter.assess(&self.table, counter.find(&self.table, key, now), cost_of(counter), now);
+        Outcome::of(self.counters.iter().map(assess).collect())
     }
 
     #[inline]
-    fn charge(
-        &self,
+    fn charge<'t>(
+        &'t self,
         counter: &Counter,
         key: Digest,
+        found: Option<Found<'t>>,
         cost: u64,
         confirmed: bool,
         now: Nanos,
     ) -> (Answer, Option<Receipt>) {
-        match counter.charge(&self.table, key, cost, confirmed, now) {
+        match counter.charge(&self.table, key, found, cost, confirmed, now) {
             Charge::Done(answer, receipt) => (answer, receipt),
             Charge::Full(free_at) => (self.full(counter, free_at, now), None),
         }
@@ -238,19 +263,10 @@ impl<M: Memory> Limiter<M> {
         }
     }
 
-    /// A charge failed after others had succeeded: undo those.
     #[cold]
-    fn give_back(
-        &self,
-        receipts: &mut Vec<(usize, Receipt)>,
-        answers: &mut [Answer],
-        assess: impl Fn(&Counter) -> Answer,
-        clock: &impl Clock,
-    ) {
+    fn give_back(&self, receipts: &mut Receipts, clock: &impl Clock) {
         for (index, receipt) in receipts.drain(..) {
-            let counter = &self.counters[index];
-            counter.refund(&self.table, &receipt, || clock.now());
-            answers[index] = assess(counter);
+            self.counters[index].refund(&self.table, &receipt, || clock.now());
         }
     }
 }
@@ -261,10 +277,19 @@ impl Outcome {
     }
 
     fn of(answers: Box<[Answer]>) -> Self {
-        // Refusals first, the longest wait first; then the least remaining.
-        let rank = |answer: &Answer| (answer.allowed, u64::MAX - answer.retry_after.0, answer.remaining);
-        let tightest = (0..answers.len()).min_by_key(|index| rank(&answers[*index])).unwrap_or(0);
+        // Of refusals the one that waits longest; if there are none, the one with the least remaining.
+        let longest = |index: &usize| answers[*index].retry_after;
+        let refused = (0..answers.len()).rev().filter(|index| !answers[*index].allowed).max_by_key(longest);
+        let least = || (0..answers.len()).min_by_key(|index| answers[*index].remaining);
+        let tightest = refused.or_else(least).unwrap_or(0);
         Self { answers: Answers::Many(answers), tightest }
+    }
+
+    /// The same with a refusal that was already spoken.
+    fn refused_by(self, index: usize, refusal: Answer) -> Self {
+        let mut answers: Box<[Answer]> = self.answers().into();
+        answers[index] = refusal;
+        Self::of(answers)
     }
 
     /// Every policy's answer.

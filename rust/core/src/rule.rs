@@ -69,6 +69,15 @@ impl Rule {
         }
     }
 
+    /// Would [`Rule::charge`] take the cost in this state? Pure, and cheaper than the whole answer.
+    #[inline]
+    pub fn allows(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> bool {
+        match self {
+            Self::Window(window) => window.allows(snapshot, cost, now),
+            Self::Bucket(bucket) => bucket.allows(snapshot, cost, now),
+        }
+    }
+
     /// What [`Rule::charge`] would answer for this state. Pure.
     pub fn assess(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
         match self {

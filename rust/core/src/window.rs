@@ -81,16 +81,26 @@ impl Window {
         (pack(seen.0 / self.sub, view.used(seen)), seen)
     }
 
+    /// See [`crate::rule::Rule::allows`].
+    #[inline]
+    pub fn allows(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> bool {
+        cost == 0 || self.fits(self.view(snapshot, now).used(now), cost)
+    }
+
+    fn fits(&self, used: u64, cost: u64) -> bool {
+        cost <= self.limit && used + cost <= self.limit
+    }
+
     /// See [`crate::rule::Rule::assess`].
     pub fn assess(&self, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
         let view = self.view(snapshot, now);
         let used = view.used(now);
-        let fits = cost <= self.limit && used + cost <= self.limit;
+        let allowed = cost == 0 || self.fits(used, cost);
         Answer {
-            allowed: fits || cost == 0,
+            allowed,
             remaining: self.limit.saturating_sub(used),
             reset_after: view.reset_after(now),
-            retry_after: if fits || cost == 0 { Nanos(0) } else { view.retry_after(cost, now) },
+            retry_after: if allowed { Nanos(0) } else { view.retry_after(cost, now) },
         }
     }
 
@@ -99,7 +109,7 @@ impl Window {
     pub fn charge(&self, cell: &Cell<'_>, snapshot: &Snapshot, cost: u64, now: Nanos) -> Step {
         let view = self.view(snapshot, now);
         let used = view.used(now);
-        if cost == 0 || cost > self.limit || used + cost > self.limit {
+        if cost == 0 || !self.fits(used, cost) {
             let unchanged = cell.head() == snapshot.head;
             return if unchanged { Step::Answered(self.assess(snapshot, cost, now)) } else { Step::Again };
         }
