@@ -208,7 +208,11 @@ impl<M: Memory> Limiter<M> {
             self.counters.iter().map(|counter| counter.find(&self.table, key, now)).collect();
         let allows = |(counter, found): (&Counter, &_)| counter.allows(&self.table, *found, cost_of(counter), now);
         if !self.counters.iter().zip(&found).all(allows) {
-            return self.assess(key, cost_of, now);
+            let outcome = self.assess(key, &cost_of, now);
+            if !outcome.answer().allowed {
+                return outcome;
+            }
+            // Somebody gave units back in between: let the charges decide.
         }
         let mut answers = vec![UNASKED; self.counters.len()].into_boxed_slice();
         for index in self.order.iter().copied() {

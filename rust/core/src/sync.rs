@@ -4,7 +4,7 @@
 //! which to the table is the same as SIGKILL at that instruction: the core has no destructors and holds no locks.
 
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicU64, fence};
+pub use explored::{AtomicU64, Loads, fence, read_by};
 #[cfg(not(any(loom, feature = "failpoints")))]
 pub use std::sync::atomic::{AtomicU64, fence};
 
@@ -12,6 +12,58 @@ pub use std::sync::atomic::{AtomicU64, fence};
 pub use failing::{AtomicU64, die_after, fence, survive};
 
 pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+
+/// Loom remembers only the last access to a word. So where one thread reads a word and another reads and then swaps it,
+/// it sees no reason to try the swap before the first read. Reads that pretend to write are all remembered, but never
+/// stale: models are run both ways.
+#[cfg(loom)]
+mod explored {
+    pub use loom::sync::atomic::fence;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static PRETEND: AtomicBool = AtomicBool::new(false);
+
+    /// How words are read.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Loads {
+        /// Perhaps an earlier value that the memory model still allows.
+        MayBeStale,
+        /// By a swap that changes nothing.
+        PretendToWrite,
+    }
+
+    /// Read all words so from now on. One test at a time: it holds for the whole process.
+    pub fn read_by(loads: Loads) {
+        PRETEND.store(loads == Loads::PretendToWrite, Ordering::SeqCst);
+    }
+
+    /// An atomic word of loom's.
+    #[derive(Debug, Default)]
+    pub struct AtomicU64(loom::sync::atomic::AtomicU64);
+
+    impl AtomicU64 {
+        /// A new word.
+        pub fn new(value: u64) -> Self {
+            Self(loom::sync::atomic::AtomicU64::new(value))
+        }
+        /// See the standard library.
+        pub fn load(&self, order: Ordering) -> u64 {
+            if PRETEND.load(Ordering::SeqCst) { self.0.fetch_or(0, order) } else { self.0.load(order) }
+        }
+        /// See the standard library.
+        pub fn store(&self, value: u64, order: Ordering) {
+            self.0.store(value, order);
+        }
+        /// See the standard library.
+        pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+            self.0.fetch_add(value, order)
+        }
+        /// See the standard library.
+        pub fn compare_exchange(&self, old: u64, new: u64, ok: Ordering, err: Ordering) -> Result<u64, u64> {
+            self.0.compare_exchange(old, new, ok, err)
+        }
+    }
+}
 
 #[cfg(all(not(loom), feature = "failpoints"))]
 mod failing {

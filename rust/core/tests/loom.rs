@@ -1,4 +1,4 @@
-//! All interleavings of few threads on a tiny table (two buckets of two cells), up to three preemptions.
+//! All interleavings of few threads on a tiny table (two buckets of two cells), up to three or four preemptions.
 #![cfg(loom)]
 
 use loom::sync::Arc as LoomArc;
@@ -7,34 +7,49 @@ use ratelimit_guard_core::hash::Seed;
 use ratelimit_guard_core::layout::words_for;
 use ratelimit_guard_core::limiter::{Limiter, OnFull};
 use ratelimit_guard_core::quota::Quota;
-use ratelimit_guard_core::sync::AtomicU64;
+use ratelimit_guard_core::sync::{AtomicU64, Loads, read_by};
 use ratelimit_guard_core::table::Table;
 use ratelimit_guard_core::time::Nanos;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 type Words = Box<[AtomicU64]>;
 const START: u64 = 1_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 
-fn limiters(quotas: &[&str]) -> Vec<LoomArc<Limiter<Words>>> {
+type Shared = LoomArc<Limiter<Words>>;
+
+fn table() -> Arc<Table<Words>> {
     let words: Words = (0..words_for(1)).map(|_| AtomicU64::new(0)).collect();
-    let table = Arc::new(Table::format(words, 1, Seed([1, 2])).unwrap());
-    let bind = |text: &&str| {
-        let policies = [("p".to_string(), Quota::parse(text).unwrap())];
-        LoomArc::new(Limiter::new(table.clone(), "", &policies, OnFull::Refuse).unwrap())
-    };
-    quotas.iter().map(bind).collect()
+    Arc::new(Table::format(words, 1, Seed([1, 2])).unwrap())
+}
+
+fn bind(table: &Arc<Table<Words>>, policies: &[(&str, &str)]) -> Shared {
+    let read = |(name, quota): &(&str, &str)| (name.to_string(), Quota::parse(quota).unwrap());
+    let policies: Vec<_> = policies.iter().map(read).collect();
+    LoomArc::new(Limiter::new(table.clone(), "", &policies, OnFull::Refuse).unwrap())
+}
+
+/// One limiter for each quota, all of one policy on one table.
+fn limiters(quotas: &[&str]) -> Vec<Shared> {
+    let table = table();
+    quotas.iter().map(|quota| bind(&table, &[("p", quota)])).collect()
 }
 
 fn take(limiter: &Limiter<Words>, key: &[u8], now: u64) -> u64 {
     u64::from(limiter.acquire(key, 1, true, &|| Nanos(now)).unwrap().answer().allowed)
 }
 
-fn model(test: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.max_branches = 20_000;
-    builder.check(test);
+/// Try all interleavings, with either kind of reads (see `sync.rs`).
+fn model(test: impl Fn() + Clone + Sync + Send + 'static) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for (loads, preemptions) in [(Loads::MayBeStale, 3), (Loads::PretendToWrite, 4)] {
+        read_by(loads);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        builder.max_branches = 20_000;
+        builder.check(test.clone());
+    }
 }
 
 /// Two threads bring the same new key: one cell, one count.
@@ -65,21 +80,23 @@ fn two_rotations() {
     });
 }
 
-/// A key comes back to its expired cell while another key takes it over: both are counted, neither twice.
+/// A key comes back to its expired cell while another key takes one over: both are counted, neither twice.
 #[test]
 fn takeover_and_return() {
-    model(|| {
-        let limiter = limiters(&["1/10s"]).remove(0);
-        assert_eq!((0..4u8).map(|key| take(&limiter, &[key], START)).sum::<u64>(), 4);
-        let later = START + 60 * SECOND;
-        let other = limiter.clone();
-        let thread = thread::spawn(move || take(&other, b"new", later));
-        let got = take(&limiter, &[0], later);
-        let new = thread.join().unwrap();
-        assert!(got <= 1 && new <= 1);
-        assert_eq!(take(&limiter, &[0], later) + got, 1);
-        assert_eq!(take(&limiter, b"new", later) + new, 1);
-    });
+    for returning in 0..4u8 {
+        model(move || {
+            let limiter = limiters(&["1/10s"]).remove(0);
+            assert_eq!((0..4u8).map(|key| take(&limiter, &[key], START)).sum::<u64>(), 4);
+            let later = START + 60 * SECOND;
+            let other = limiter.clone();
+            let thread = thread::spawn(move || take(&other, b"new", later));
+            let got = take(&limiter, &[returning], later);
+            let new = thread.join().unwrap();
+            assert!(got <= 1 && new <= 1);
+            assert_eq!(take(&limiter, &[returning], later) + got, 1);
+            assert_eq!(take(&limiter, b"new", later) + new, 1);
+        });
+    }
 }
 
 /// Two workers of which one knows the new limit: the used units survive.
@@ -156,4 +173,18 @@ fn two_wakes() {
             assert_eq!(take(&limiter, b"a", later), 0);
         });
     }
+}
+
+/// Two policies, spent, and a reset while another thread asks: nobody passes without being charged.
+#[test]
+fn several_policies_and_reset() {
+    model(|| {
+        let limiter = bind(&table(), &[("p", "1/10s"), ("q", "1/12s")]);
+        assert_eq!(take(&limiter, b"a", START), 1);
+        let other = limiter.clone();
+        let thread = thread::spawn(move || other.reset(b"a", &|| Nanos(START)).unwrap());
+        let got = take(&limiter, b"a", START);
+        thread.join().unwrap();
+        assert!(got + take(&limiter, b"a", START) <= 1);
+    });
 }
