@@ -63,9 +63,8 @@ impl Cell<'_> {
     pub fn swap_past(&self, word: usize, old: Past, new: Past) -> bool {
         old == new || self.state[PAST + word].compare_exchange(old.0, new.0, AcqRel, Acquire).is_ok()
     }
-    /// Clear what the snapshot's life left in the past. False: somebody else is writing there.
-    pub fn clear_past(&self, snapshot: &Snapshot) -> bool {
-        let generation = snapshot.head.generation();
+    /// Clear what `generation` has in the past as the snapshot saw it. False: somebody else is writing there.
+    pub fn clear_past(&self, snapshot: &Snapshot, generation: Generation) -> bool {
         let clear = |(word, past): (usize, &Past)| !past.belongs_to(generation) || self.swap_past(word, *past, Past(0));
         snapshot.past.iter().enumerate().all(clear)
     }

@@ -47,6 +47,11 @@ pub enum Charge {
 }
 
 impl Counter {
+    /// The quota made ready for cells.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
     /// Does it count slots in flight?
     pub fn counts_permits(&self) -> bool {
         self.quota.unit() == Unit::ConcurrentRequests
@@ -186,7 +191,7 @@ impl Counter {
         let inherited = self.inherited(table, snapshot, now);
         let answer = self.rule.assess(&inherited, cost, now);
         if cost > 0 && answer.allowed {
-            self.replace(table, cell, snapshot.head, inherited.head, now);
+            self.replace(table, cell, snapshot, inherited.head, now);
             return None;
         }
         (cell.head() == snapshot.head).then_some(answer)
@@ -233,7 +238,7 @@ impl Counter {
             let known = if seen.generation() == generation { seen.nanos() } else { 0 };
             let payload = self.rule.holding(cost, now, known);
             let expiry = Expiry::new(generation, self.rule.expiry(payload, now).max(known));
-            if seen == expiry && cell.clear_past(&snapshot) {
+            if seen == expiry && cell.clear_past(&snapshot, generation) {
                 return Some(payload);
             }
             cell.swap_expiry(seen, expiry);
@@ -241,10 +246,12 @@ impl Counter {
         None
     }
 
-    fn replace<M: Memory>(&self, table: &Table<M>, cell: &Cell<'_>, old: Head, new: Head, now: Nanos) -> bool {
+    /// Swap the head for one of another quota or life. What an eighth life before left is cleared before a life begins.
+    fn replace<M: Memory>(&self, table: &Table<M>, cell: &Cell<'_>, old: &Snapshot, new: Head, now: Nanos) -> bool {
         let key = cell.key();
-        let replaced = cell.swap_head(old, new);
-        if replaced && new.generation() != old.generation() {
+        let begins = new.generation() != old.head.generation();
+        let replaced = (!begins || cell.clear_past(old, new.generation())) && cell.swap_head(old.head, new);
+        if replaced && begins {
             table.settle(cell, key, new, now);
         }
         replaced
@@ -264,7 +271,7 @@ impl Counter {
                 break;
             }
             let empty = Head::live(next(generation), head.quota(), rule.holding(0, now, 0));
-            if self.replace(table, &cell, head, empty, now) {
+            if self.replace(table, &cell, &snapshot, empty, now) {
                 return true;
             }
         }

@@ -166,7 +166,7 @@ impl Bucket {
     }
 
     /// The longest that an expiry lies ahead of the clock of whoever raised it.
-    fn lifetime(&self) -> u64 {
+    pub fn lifetime(&self) -> u64 {
         self.nanos(self.tolerance + 1) + self.slack + 1
     }
 

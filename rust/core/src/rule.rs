@@ -134,6 +134,14 @@ impl Rule {
         }
     }
 
+    /// The longest that a cell lives on without a charge.
+    pub fn lifetime(&self) -> u64 {
+        match self {
+            Self::Window(window) => window.lifetime(),
+            Self::Bucket(bucket) => bucket.lifetime(),
+        }
+    }
+
     /// What a fresh key gets: nothing used so far.
     pub fn unused(&self, cost: u64) -> Answer {
         let capacity = self.capacity();

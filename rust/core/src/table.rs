@@ -216,6 +216,10 @@ impl<M: Memory> Table<M> {
         let head = cell.head();
         if head.is_live() && head.generation() == next(key.generation()) {
             self.settle(&cell, key, head, now);
+            // A takeover between the two readings looks the same, but then the key word names somebody else.
+            if !cell.key().same_tag(key) {
+                return None;
+            }
         } else if head.generation() != key.generation() {
             return None;
         }

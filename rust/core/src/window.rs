@@ -117,7 +117,12 @@ impl Window {
             view.wake(cell);
             return Step::Again;
         }
+        let end = self.end_of(view.now);
         let head = if view.head == view.now {
+            // Between another thread's wake and its raise the head is later than the expiry: a second wake would wipe us.
+            if snapshot.expiry.nanos() < end && !cell.raise_expiry(snapshot.head.generation(), end) {
+                return Step::Again;
+            }
             snapshot.head.with_payload(snapshot.head.payload() + cost)
         } else {
             if !view.rotate(cell) {
@@ -128,7 +133,7 @@ impl Window {
         if !cell.swap_head(snapshot.head, head) {
             return Step::Again;
         }
-        let reset_after = Nanos(self.end_of(view.now)) - now;
+        let reset_after = Nanos(end) - now;
         let remaining = self.limit - used - cost;
         let answer = Answer { allowed: true, remaining, reset_after, retry_after: Nanos(0) };
         Step::Charged(answer, Trace { cost, at: now, before: view.now, after: 0 })
@@ -178,6 +183,11 @@ impl Window {
     pub fn first_trace(&self, payload: u64, cost: u64, now: Nanos) -> Trace {
         let epoch = self.expiry(payload, now) / self.sub - self.past - 1;
         Trace { cost, at: now, before: epoch, after: 0 }
+    }
+
+    /// The longest that a cell lives on without a charge.
+    pub fn lifetime(&self) -> u64 {
+        self.end_of(0)
     }
 
     /// When the charges of an epoch stop to count.

@@ -171,13 +171,54 @@ fn an_unsettled_cell_is_taken_in_time() {
     let later = START + 1_000 * 86_400 * SECOND;
     let cells = limiter.table().stats(Nanos(later)).cells;
     let admitted = (0..100).filter(|key| acquire(&limiter, &format!("new-{key}"), 1, later).allowed).count() as u64;
-    // The first to meet it only finishes it; its epoch, known modulo 4096, may look as if it were to come.
+    // The first to meet it may only finish it.
     assert!(admitted >= cells - 1, "{admitted} newcomers in {cells} cells");
-    let again = later + 4_096 * SECOND;
+    let again = later + 60 * SECOND;
     assert_eq!(
         (0..100).filter(|key| acquire(&limiter, &format!("again-{key}"), 1, again).allowed).count() as u64,
         cells
     );
+}
+
+/// What the previous occupant of a cell left never comes back, however often the next one begins a new life.
+#[test]
+fn resets_after_a_takeover() {
+    for text in ["5/8s", "5/8s; algorithm=sliding-window", "5/8s; burst=5"] {
+        let limiter = limiter(&table(1), &[quota(text)]);
+        for key in 0..16 {
+            assert!(acquire(&limiter, &format!("before-{key}"), 3, START).allowed);
+            assert!(acquire(&limiter, &format!("before-{key}"), 1, START + SECOND).allowed);
+        }
+        let later = START + 100 * SECOND;
+        for key in 0..16 {
+            let key = format!("after-{key}");
+            for round in 0..20 {
+                let now = later + round;
+                assert_eq!(peek(&limiter, &key, 0, now).remaining, 5, "{text}, round {round}");
+                assert!(acquire(&limiter, &key, 2, now).allowed);
+                assert!(limiter.reset(key.as_bytes(), &|| Nanos(now)).unwrap());
+            }
+        }
+    }
+}
+
+/// A thread that dies between the two halves of a change of life locks nobody out, whenever the key comes back.
+#[test]
+fn a_dead_reset_locks_nobody_out() {
+    for text in ["5/8s", "5/8s; algorithm=sliding-window", "5/8s; burst=5"] {
+        for rest in (1..5_000).step_by(37) {
+            let limiter = single(text);
+            spend(&limiter, "k", 2, START);
+            let cell = limiter.table().find(digest(&limiter, "k"), Nanos(START)).unwrap().cell;
+            let head = cell.head();
+            let payload = limiter.counters()[0].rule().holding(0, Nanos(START), 0);
+            assert!(cell.swap_head(head, Head::live(next(head.generation()), head.quota(), payload)));
+            let later = START + rest * SECOND;
+            assert_eq!((0..9).filter(|_| acquire(&limiter, "k", 1, later).allowed).count(), 5, "{text} after {rest} s");
+            let again = later + 16 * SECOND;
+            assert_eq!((0..9).filter(|_| acquire(&limiter, "k", 1, again).allowed).count(), 5, "{text} after {rest} s");
+        }
+    }
 }
 
 /// A newcomer that died in an earlier candidate, after a rival of the same key had gone live in a later one.

@@ -105,6 +105,26 @@ fn death_after_a_long_rest() {
     }
 }
 
+/// Death while a rested cell is emptied; then one charge by a clock that is behind, then all others: never more than the limit.
+#[test]
+fn death_in_a_wake() {
+    for (text, rested) in [("5/8s", 9), ("5/8s; algorithm=sliding-window", 16), ("5/8s; burst=5", 9)] {
+        let expiry = START + rested * SECOND;
+        at_every_point(
+            || {
+                let limiter = single(text);
+                spend(&limiter, "a", LIMIT, START);
+                vec![limiter]
+            },
+            |limiters| spend(&limiters[0], "a", 1, expiry),
+            |limiters| {
+                let early = u64::from(acquire(&limiters[0], "a", 1, expiry - 1).allowed);
+                usable(&limiters[0], "a", expiry + 1, LIMIT - 2, LIMIT - early);
+            },
+        );
+    }
+}
+
 /// Death while taking over an expired cell of another key leaves the table usable for both.
 #[test]
 fn death_in_takeover() {

@@ -6,23 +6,21 @@ use crate::hash::Digest;
 use crate::rule::Rule;
 use crate::sync::{SeqCst, fence};
 use crate::time::Nanos;
-use crate::word::{Expiry, Generation, Head, Key, Past, next};
+use crate::word::{Expiry, Generation, Head, Key, next};
 
 impl<M: Memory> Table<M> {
-    /// Finish a change of life by which a key kept its cell (another quota, a reset): expiry and key follow the head,
-    /// and the past of the ended life goes, lest it be taken for that of the eighth life from now.
+    /// Finish a change of life by which a key kept its cell (another quota, a reset): expiry and key follow the head.
     pub fn settle(&self, cell: &Cell<'_>, key: Key, head: Head, now: Nanos) {
-        for (word, past) in cell.snapshot().past.into_iter().enumerate() {
-            if past.belongs_to(key.generation()) {
-                cell.swap_past(word, past, Past(0));
-            }
-        }
-        // The key moves last and only after the expiry did, however often the ended life's charges raise that
-        // meanwhile.
+        let rule = self.registry().quota(head.quota()).map(|quota| Rule::of(&quota));
+        // The key moves last and only after the expiry did, however often the ended life's charges raise that meanwhile.
         loop {
             let seen = cell.expiry();
-            let quota = self.registry().quota(head.quota());
-            let expiry = quota.map_or(seen.nanos(), |quota| Rule::of(&quota).expiry(head.payload(), now));
+            let expiry = rule.map_or(seen.nanos(), |rule| {
+                // The change came before `seen` ran out. A whole lifetime later nothing of the new life is left, whatever
+                // its time, which the head knows only modulo some, looks like from here.
+                let is_over = seen.nanos().saturating_add(rule.lifetime()) <= now.0;
+                if is_over { now.0 } else { rule.expiry(head.payload(), now) }
+            });
             let moved = Expiry::new(head.generation(), expiry);
             if seen.generation() != key.generation() || cell.swap_expiry(seen, moved) {
                 break;

@@ -82,7 +82,7 @@ impl View<'_> {
     pub(super) fn wake(&self, cell: &Cell<'_>) {
         let head = self.snapshot.head;
         let empty = head.with_payload(pack(self.now, 0));
-        if cell.clear_past(self.snapshot) && (head == empty || cell.swap_head(head, empty)) {
+        if cell.clear_past(self.snapshot, head.generation()) && (head == empty || cell.swap_head(head, empty)) {
             cell.raise_expiry(head.generation(), self.window.end_of(self.now));
         }
     }
@@ -110,8 +110,7 @@ impl View<'_> {
         } else {
             let ahead = past.ahead_of(self.head);
             let from = if known && ahead <= window.past { self.head + ahead } else { self.head };
-            for (w, shift) in (from..target).map(|epoch| window.slot_at(epoch)).filter(|(w, _)| *w == word) {
-                debug_assert_eq!(w, word);
+            for (_, shift) in (from..target).map(|epoch| window.slot_at(epoch)).filter(|(w, _)| *w == word) {
                 slots &= !(window.slot_mask() << shift);
             }
             let (w, shift) = window.slot_at(self.head);
