@@ -56,7 +56,7 @@ test-python: build ## Python tests
 	$(BIN)/python -m pytest
 
 soak: build ## the long form of the property, model, process and thread tests
-	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --locked
+	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --locked
 	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads
 
 bench: $(BENCH) ## compare with other packages (own environment)

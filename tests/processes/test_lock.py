@@ -50,7 +50,30 @@ print(store.capacity)
 
 @pytest.mark.parametrize("signals", [0, 40])
 def test_waiting_for_the_lock_stops_nobody(tmp_path: Path, signals: int) -> None:
-    """Other threads go on while the opening waits, and handlers of signals that arrive meanwhile run afterwards."""
+    """Other threads go on while the opening waits, and handlers of signals that arrive meanwhile run."""
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "table"), str(signals)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("100000\n", "")
+
+
+RAISES = """
+import fcntl, os, signal, sys
+from ratelimit_guard import SharedStore
+from ratelimit_guard._core import RESERVED_SUFFIXES
+
+lock = os.open(sys.argv[1] + RESERVED_SUFFIXES[0], os.O_CREAT | os.O_RDWR, 0o600)
+fcntl.flock(lock, fcntl.LOCK_EX)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    SharedStore(sys.argv[1])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_may_end_the_wait(tmp_path: Path) -> None:
+    """What a handler raises is raised, as Ctrl-C is while another process holds the lock and stands still."""
+    command = [sys.executable, "-c", RAISES, str(tmp_path / "table")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")

@@ -3,7 +3,7 @@
 use crate::arguments::{Cost, with_key};
 use crate::clock::AnyClock;
 use crate::permit::Permit;
-use crate::result::{Facts, LimitResult};
+use crate::result::LimitResult;
 use pyo3::prelude::*;
 use ratelimit_guard_core::limiter::Limiter;
 use ratelimit_guard_host::mapping::Mapping;
@@ -13,15 +13,13 @@ use std::sync::Arc;
 pub struct TableLimiter {
     limiter: Arc<Limiter<Mapping>>,
     clock: Arc<AnyClock>,
-    facts: Arc<[Facts]>,
+    names: Arc<[String]>,
 }
 
 impl TableLimiter {
     pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>) -> Self {
-        let facts = limiter.counters().iter();
-        let facts =
-            facts.map(|counter| Facts { name: counter.name.clone(), limit: counter.quota.capacity() }).collect();
-        Self { limiter, clock, facts }
+        let names = limiter.counters().iter().map(|counter| counter.name.clone()).collect();
+        Self { limiter, clock, names }
     }
 }
 
@@ -33,13 +31,13 @@ impl TableLimiter {
     )]
     fn acquire(&self, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<LimitResult> {
         let outcome = with_key(key, |key| self.limiter.acquire(key, cost.0, confirmed, &*self.clock))?;
-        Ok(LimitResult::new(outcome, &self.facts))
+        Ok(LimitResult::new(outcome, &self.names))
     }
 
     #[pyo3(signature = (key, cost = Cost(1)), text_signature = "($self, key, cost=1)")]
     fn peek(&self, key: &Bound<'_, PyAny>, cost: Cost) -> PyResult<LimitResult> {
         let outcome = with_key(key, |key| self.limiter.peek(key, cost.0, &*self.clock))?;
-        Ok(LimitResult::new(outcome, &self.facts))
+        Ok(LimitResult::new(outcome, &self.names))
     }
 
     fn reset(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -52,7 +50,7 @@ impl TableLimiter {
     )]
     fn permit(&self, py: Python<'_>, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<Permit> {
         let (outcome, receipts) = with_key(key, |key| self.limiter.permit(key, cost.0, confirmed, &*self.clock))?;
-        let result = Py::new(py, LimitResult::new(outcome, &self.facts))?;
+        let result = Py::new(py, LimitResult::new(outcome, &self.names))?;
         Ok(Permit::new(result, self.limiter.clone(), self.clock.clone(), receipts))
     }
 }

@@ -9,12 +9,6 @@ use ratelimit_guard_core::rule::Answer;
 use ratelimit_guard_core::time::Nanos;
 use std::sync::Arc;
 
-/// What a result must know of its policy.
-pub struct Facts {
-    pub name: String,
-    pub limit: u64,
-}
-
 /// A policy and its answer as pickle stores them: name, limit, allowed, remaining, and two spans in nanoseconds.
 type Row = (String, u64, bool, u64, u64, u64);
 /// Index of the tightest policy, and all of them.
@@ -25,26 +19,22 @@ pub struct LimitResult {
     outcome: Outcome,
     /// Policy of the outcome's first answer.
     first: usize,
-    facts: Arc<[Facts]>,
+    names: Arc<[String]>,
 }
 
 impl LimitResult {
     #[inline]
-    pub fn new(outcome: Outcome, facts: &Arc<[Facts]>) -> Self {
-        Self { outcome, first: 0, facts: facts.clone() }
+    pub fn new(outcome: Outcome, names: &Arc<[String]>) -> Self {
+        Self { outcome, first: 0, names: names.clone() }
     }
 
     fn answer(&self) -> &Answer {
         self.outcome.answer()
     }
 
-    fn fact(&self) -> &Facts {
-        &self.facts[self.first + self.outcome.tightest]
-    }
-
     fn only(&self, index: usize) -> Self {
         let answers = Answers::One([self.outcome.answers()[index]]);
-        Self { outcome: Outcome { answers, tightest: 0 }, first: self.first + index, facts: self.facts.clone() }
+        Self { outcome: Outcome { answers, tightest: 0 }, first: self.first + index, names: self.names.clone() }
     }
 }
 
@@ -56,7 +46,7 @@ impl LimitResult {
     }
     #[getter]
     fn limit(&self) -> u64 {
-        self.fact().limit
+        self.answer().limit
     }
     #[getter]
     fn remaining(&self) -> u64 {
@@ -72,7 +62,7 @@ impl LimitResult {
     }
     #[getter]
     fn policy(&self) -> &str {
-        &self.fact().name
+        &self.names[self.first + self.outcome.tightest]
     }
     #[getter]
     fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
@@ -82,11 +72,11 @@ impl LimitResult {
         self.allowed()
     }
     fn __reduce__(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, State)> {
-        let row = |(fact, answer): (&Facts, &Answer)| {
-            let Answer { allowed, remaining, reset_after, retry_after } = *answer;
-            (fact.name.clone(), fact.limit, allowed, remaining, reset_after.0, retry_after.0)
+        let row = |(name, answer): (&String, &Answer)| {
+            let Answer { allowed, limit, remaining, reset_after, retry_after } = *answer;
+            (name.clone(), limit, allowed, remaining, reset_after.0, retry_after.0)
         };
-        let rows = self.facts[self.first..].iter().zip(self.outcome.answers()).map(row).collect();
+        let rows = self.names[self.first..].iter().zip(self.outcome.answers()).map(row).collect();
         Ok((py.get_type::<Self>().getattr("_restore")?.unbind(), (self.outcome.tightest, rows)))
     }
     #[staticmethod]
@@ -96,21 +86,20 @@ impl LimitResult {
         }
         let read = |(name, limit, allowed, remaining, reset_after, retry_after): Row| {
             let (reset_after, retry_after) = (Nanos(reset_after), Nanos(retry_after));
-            (Facts { name, limit }, Answer { allowed, remaining, reset_after, retry_after })
+            (name, Answer { allowed, limit, remaining, reset_after, retry_after })
         };
-        let (facts, answers): (Vec<_>, Vec<_>) = rows.into_iter().map(read).unzip();
+        let (names, answers): (Vec<_>, Vec<_>) = rows.into_iter().map(read).unzip();
         let outcome = Outcome { answers: Answers::Many(answers.into()), tightest };
-        Ok(Self::new(outcome, &facts.into()))
+        Ok(Self::new(outcome, &names.into()))
     }
     fn __repr__(&self) -> String {
-        let Answer { allowed, remaining, reset_after, retry_after } = *self.answer();
+        let Answer { allowed, limit, remaining, reset_after, retry_after } = *self.answer();
         format!(
-            "LimitResult(allowed={}, limit={}, remaining={remaining}, reset_after={}, retry_after={}, policy={:?})",
+            "LimitResult(allowed={}, limit={limit}, remaining={remaining}, reset_after={}, retry_after={}, policy={:?})",
             if allowed { "True" } else { "False" },
-            self.fact().limit,
             reset_after.as_secs_f64(),
             retry_after.as_secs_f64(),
-            self.fact().name
+            self.policy()
         )
     }
 }

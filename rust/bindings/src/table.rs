@@ -14,7 +14,7 @@ use ratelimit_guard_core::table::{self, Memory};
 use ratelimit_guard_core::time::Clock;
 use ratelimit_guard_host::{mapping::Mapping, store};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Keys of a store when nobody says otherwise: 56 MB of address space, of which only touched pages count.
 pub const DEFAULT_CAPACITY: u64 = 1 << 20;
@@ -41,7 +41,19 @@ impl Table {
         let py = capacity.py();
         let capacity = whole("capacity", MAX_CAPACITY, capacity).or_raise(py)?;
         // Another process may hold the file's lock for as long as it takes to make a table.
-        let table = py.detach(|| store::shared(&path, capacity)).or_raise(py)?;
+        let signal = Mutex::new(None);
+        let interrupted = || {
+            let keep = |raised| {
+                *signal.lock().unwrap_or_else(PoisonError::into_inner) = Some(raised);
+                Error::store("interrupted")
+            };
+            Python::attach(|py| py.check_signals()).map_err(keep)
+        };
+        let opened = py.detach(|| store::shared(&path, capacity, interrupted));
+        if let Some(raised) = signal.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(raised);
+        }
+        let table = opened.or_raise(py)?;
         Ok(Self { table: Arc::new(table), clock: Arc::new(clock.into()), path: Some(path) })
     }
 
@@ -59,7 +71,7 @@ impl Table {
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = self.table.stats(self.clock.now());
+        let stats = py.detach(|| self.table.stats(self.clock.now()));
         let dict = PyDict::new(py);
         dict.set_item("cells", stats.cells)?;
         dict.set_item("live", stats.live)?;

@@ -204,6 +204,7 @@ impl Bucket {
         let fill = fill.max(0) as u64;
         Answer {
             allowed: retry_after == Nanos(0),
+            limit: self.burst,
             remaining: self.tolerance.saturating_sub(fill) / self.increment,
             reset_after: Nanos(self.nanos(fill)),
             retry_after,

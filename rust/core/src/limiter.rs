@@ -25,7 +25,7 @@ pub const MAX_NAME_BYTES: usize = 64;
 pub const MAX_POLICIES: usize = 16;
 
 /// The answer of a policy that has not been asked yet.
-const UNASKED: Answer = Answer { allowed: false, remaining: 0, reset_after: Nanos(0), retry_after: Nanos(0) };
+const UNASKED: Answer = Answer { allowed: false, limit: 0, remaining: 0, reset_after: Nanos(0), retry_after: Nanos(0) };
 
 /// One receipt per policy at most: no heap on the way of a decision.
 type Receipts = ArrayVec<(usize, Receipt), MAX_POLICIES>;
@@ -61,9 +61,10 @@ pub struct Outcome {
 
 /// One answer in place, or several.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
 pub enum Answers {
+    /// Of a limiter with one policy: no heap for most decisions.
     One([Answer; 1]),
+    /// Of a limiter with several.
     Many(Box<[Answer]>),
 }
 
@@ -262,7 +263,8 @@ impl<M: Memory> Limiter<M> {
                 self.table.count(WORD_FULL_REFUSED);
                 // Polite clients must not spin, even if a cell is about to become free.
                 let retry_after = (free_at - now).max(MIN_WINDOW);
-                Answer { allowed: false, remaining: 0, reset_after: retry_after, retry_after }
+                let limit = counter.rule.capacity();
+                Answer { allowed: false, limit, remaining: 0, reset_after: retry_after, retry_after }
             }
         }
     }

@@ -30,7 +30,7 @@ pub enum Algorithm {
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the words of the field's own drafts
 pub enum Unit {
     Requests,
     InputTokens,

@@ -11,6 +11,8 @@ use crate::window::Window;
 pub struct Answer {
     /// Was, or would be, the cost taken?
     pub allowed: bool,
+    /// The most that can be used at once.
+    pub limit: u64,
     /// Units that could still be taken at this instant.
     pub remaining: u64,
     /// Until the whole limit is free again.
@@ -147,7 +149,7 @@ impl Rule {
         let capacity = self.capacity();
         let allowed = cost <= capacity;
         let retry_after = if allowed { Nanos(0) } else { Nanos::NEVER };
-        Answer { allowed, remaining: capacity, reset_after: Nanos(0), retry_after }
+        Answer { allowed, limit: capacity, remaining: capacity, reset_after: Nanos(0), retry_after }
     }
 
     /// The trace of the charge with which a fresh cell began.

@@ -102,7 +102,7 @@ impl<M: Memory> Table<M> {
         }
         if version != VERSION {
             let text = format!(
-                "table has layout version {version}, this release knows {VERSION}: delete the file or use one release on all workers"
+                "table has layout version {version}, this release knows {VERSION}: use one release on all workers, or stop them and delete the file"
             );
             return Err(Error::store(text));
         }

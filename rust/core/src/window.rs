@@ -17,7 +17,7 @@
 mod view;
 
 use crate::cell::{Cell, Snapshot};
-use crate::quota::{Algorithm, Quota};
+use crate::quota::{Algorithm, MAX_LIMIT, MAX_PERMITS, Quota};
 use crate::rule::{Answer, Step, Trace};
 use crate::time::Nanos;
 use crate::word::Past;
@@ -27,12 +27,15 @@ use view::View;
 const STRICT_PARTS: u64 = 8;
 /// Slots in one word of the past.
 const SLOTS_PER_WORD: u64 = 4;
-/// Largest value of a strict window's slot.
-const SLOT_MAX: u64 = (1 << 14) - 1;
+/// Bits of a strict window's slot.
+const SLOT_BITS: u32 = Past::SLOT_BITS / SLOTS_PER_WORD as u32;
+/// Largest value of one.
+const SLOT_MAX: u64 = (1 << SLOT_BITS) - 1;
 /// Bits of the count in a head's payload; above them the epoch modulo 4096.
 const COUNT_BITS: u32 = 36;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 const EPOCHS: u64 = 1 << 12;
+const _: () = assert!(MAX_LIMIT == COUNT && MAX_PERMITS < SLOT_MAX, "limits fit a count, permits a slot");
 
 /// A window made ready for cells.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +101,7 @@ impl Window {
         let allowed = cost == 0 || self.fits(used, cost);
         Answer {
             allowed,
+            limit: self.limit,
             remaining: self.limit.saturating_sub(used),
             reset_after: view.reset_after(now),
             retry_after: if allowed { Nanos(0) } else { view.retry_after(cost, now) },
@@ -135,7 +139,7 @@ impl Window {
         }
         let reset_after = Nanos(end) - now;
         let remaining = self.limit - used - cost;
-        let answer = Answer { allowed: true, remaining, reset_after, retry_after: Nanos(0) };
+        let answer = Answer { allowed: true, limit: self.limit, remaining, reset_after, retry_after: Nanos(0) };
         Step::Charged(answer, Trace { cost, at: now, before: view.now, after: 0 })
     }
 
@@ -219,7 +223,7 @@ impl Window {
     /// Word and shift of an epoch's slot.
     fn slot_at(&self, epoch: u64) -> (usize, u32) {
         let slot = epoch & (self.past - 1);
-        ((slot / SLOTS_PER_WORD) as usize, (slot % SLOTS_PER_WORD) as u32 * (Past::SLOT_BITS / SLOTS_PER_WORD as u32))
+        ((slot / SLOTS_PER_WORD) as usize, (slot % SLOTS_PER_WORD) as u32 * SLOT_BITS)
     }
 
     fn slot_mask(&self) -> u64 {

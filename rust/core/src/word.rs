@@ -10,6 +10,8 @@
 //! A generation is one life of a cell. A thread that slept through the end of a life finds its swap refused, because
 //! every word that it could change carries the number of the life it read.
 
+use crate::time::Nanos;
+
 /// One life of a cell, modulo 16: a sleeper, or a permit, is deceived only after exactly 16 lives.
 pub type Generation = u8;
 
@@ -21,7 +23,7 @@ pub fn next(generation: Generation) -> Generation {
 /// Bits of the part of the head that belongs to the algorithm.
 pub const PAYLOAD_BITS: u32 = 48;
 const PAYLOAD: u64 = (1 << PAYLOAD_BITS) - 1;
-const NANOS: u64 = (1 << 60) - 1;
+const NANOS: u64 = Nanos::LAST.0;
 
 /// Which key's cell this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,11 +24,22 @@ pub const UNFINISHED_SUFFIX: &str = ".ratelimit-guard-new";
 /// Room is reserved by so much at a time: a signal ends a reservation and undoes it, and a timer must not end them all.
 const PIECE: u64 = 1 << 20;
 
-/// Open the table at `path`, or make one of `capacity`.
-pub fn open_or_make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+/// Open the table at `path`, or make one of `capacity`. A signal during the wait for the lock calls `interrupted`, whose
+/// error ends it.
+pub fn open_or_make(
+    path: &Path,
+    capacity: u64,
+    interrupted: impl Fn() -> Result<(), Error>,
+) -> Result<Table<Mapping>, Error> {
     make_parent(path)?;
     let lock = open_own(&beside(path, LOCK_SUFFIX), OFlags::CREATE)?;
-    retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive)).map_err(|why| failed("lock", why))?;
+    loop {
+        match flock(&lock, FlockOperation::LockExclusive) {
+            Ok(()) => break,
+            Err(Errno::INTR) => interrupted()?,
+            Err(why) => return Err(failed("lock", why)),
+        }
+    }
     match lstat(path) {
         Err(Errno::NOENT) => make(path, capacity),
         Err(why) => Err(failed("look at", why)),

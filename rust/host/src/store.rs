@@ -18,15 +18,20 @@ pub fn memory(capacity: u64) -> Result<Table<Mapping>, Error> {
     Table::format(mapping, capacity, host::secret_seed()?)
 }
 
-/// A table for every process that opens `path`, made if it is absent or left by an earlier boot.
-pub fn shared(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+/// A table for every process that opens `path`, made if it is absent or left by an earlier boot. Signals that come while
+/// another process holds its lock call `interrupted`, whose error ends the wait.
+pub fn shared(
+    path: &Path,
+    capacity: u64,
+    interrupted: impl Fn() -> Result<(), Error>,
+) -> Result<Table<Mapping>, Error> {
     check_capacity(capacity)?;
-    let table = file::open_or_make(path, capacity).map_err(|why| Error::store(format!("table {path:?}: {why}")))?;
+    let table = file::open_or_make(path, capacity, interrupted)
+        .map_err(|why| Error::store(format!("table {path:?}: {why}")))?;
     if table.capacity() != capacity {
         let there = table.capacity();
         return Err(Error::store(format!(
-            "table {path:?} has capacity {there}, not {capacity}: use the same on all workers, or delete the file to start \
-             afresh"
+            "table {path:?} has capacity {there}, not {capacity}: use the same on all workers, or stop them and delete the file"
         )));
     }
     Ok(table)

@@ -1,6 +1,6 @@
 //! A cell of a window understood at one instant: what is used, how long to wait, how to begin the next epoch.
 
-use super::{SLOT_MAX, SLOTS_PER_WORD, Window, pack};
+use super::{SLOT_BITS, SLOT_MAX, SLOTS_PER_WORD, Window, pack};
 use crate::cell::{Cell, Snapshot};
 use crate::time::Nanos;
 use crate::word::{Generation, Past};
@@ -54,7 +54,8 @@ impl View<'_> {
     fn ring_total(&self) -> u64 {
         let generation = self.snapshot.head.generation();
         let known = self.snapshot.past.iter().filter(|past| past.belongs_to(generation));
-        let sum = |slots: u64| (0..SLOTS_PER_WORD).map(|slot| slots >> (14 * slot) & SLOT_MAX).sum::<u64>();
+        let sum =
+            |slots: u64| (0..SLOTS_PER_WORD as u32).map(|slot| slots >> (SLOT_BITS * slot) & SLOT_MAX).sum::<u64>();
         known.map(|past| sum(past.slots())).sum::<u64>() * self.window.quantum
     }
 
