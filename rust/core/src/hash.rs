@@ -1,6 +1,6 @@
 //! Keyed hashes: where a key's counters live and what they are called there.
 //!
-//! The seed is secret, so nobody outside can aim keys at one bucket. SipHash-1-3 (Aumasson and Bernstein, 2012) with
+//! The seed is secret, so nobody outside can aim keys at one row. SipHash-1-3 (Aumasson and Bernstein, 2012) with
 //! 128 bits of output runs once per decision; each policy then mixes in 128 secret bits of its own.
 
 use siphasher::sip128::{Hasher128, SipHasher13};

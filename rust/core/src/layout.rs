@@ -3,20 +3,20 @@
 //! ```text
 //! words 0..64          head of the table: magic, version, seed, … (8..16 belong to the host; 32, 40 are counters)
 //! words 64..16448      registry: 4096 quotas of 4 words
-//! words 16448..        buckets of 8 cells: 8 key words (one cache line), then 8 × 4 state words (two cells to a line)
+//! words 16448..        rows of 8 cells: 8 key words (one cache line), then 8 × 4 state words (two cells to a line)
 //! ```
 
 #[cfg(not(loom))]
-/// Cells of a bucket: their keys fill one cache line of 64 bytes.
-pub const BUCKET_CELLS: usize = 8;
+/// Cells of a row: their keys fill one cache line of 64 bytes.
+pub const ROW_CELLS: usize = 8;
 #[cfg(loom)]
 /// Small, so that all interleavings can be tried.
-pub const BUCKET_CELLS: usize = 2;
+pub const ROW_CELLS: usize = 2;
 
 /// Words of a cell besides its key: head, expiry, two for the past.
 pub const STATE_WORDS: usize = 4;
-/// Words of a bucket.
-pub const BUCKET_WORDS: usize = BUCKET_CELLS * (1 + STATE_WORDS);
+/// Words of a row.
+pub const ROW_WORDS: usize = ROW_CELLS * (1 + STATE_WORDS);
 
 /// "rlguard" and a version of the way in which the file is recognised.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"rlguard1");
@@ -48,20 +48,20 @@ pub const REGISTRY_ENTRIES: usize = 4096;
 #[cfg(loom)]
 /// Small: loom tracks every word.
 pub const REGISTRY_ENTRIES: usize = 4;
-/// First word of the buckets.
-pub const BUCKETS_START: usize = REGISTRY_START + REGISTRY_ENTRY * REGISTRY_ENTRIES;
+/// First word of the rows.
+pub const ROWS_START: usize = REGISTRY_START + REGISTRY_ENTRY * REGISTRY_ENTRIES;
 
 /// Largest capacity: 2³¹ keys, 114 GB.
 pub const MAX_CAPACITY: u64 = 1 << 31;
 
-/// Buckets for `capacity` keys at a fill of three quarters; even, because the table has two halves.
-pub const fn buckets_for(capacity: u64) -> usize {
+/// Rows for `capacity` keys at a fill of three quarters; even, because the table has two halves.
+pub const fn rows_for(capacity: u64) -> usize {
     let cells = (capacity * 4).div_ceil(3) as usize;
-    let buckets = cells.div_ceil(BUCKET_CELLS);
-    if buckets < 2 { 2 } else { buckets + buckets % 2 }
+    let rows = cells.div_ceil(ROW_CELLS);
+    if rows < 2 { 2 } else { rows + rows % 2 }
 }
 
 /// Words of a table for `capacity` keys.
 pub const fn words_for(capacity: u64) -> usize {
-    BUCKETS_START + buckets_for(capacity) * BUCKET_WORDS
+    ROWS_START + rows_for(capacity) * ROW_WORDS
 }

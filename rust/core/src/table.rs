@@ -1,7 +1,7 @@
 //! `Table`: a fixed number of cells in somebody's memory, found by hash, claimed and given up by compare-and-swap
 //! alone.
 //!
-//! A key may live in eight runs of eight cells, its *candidates*, always tried in the same order and alternating
+//! A key may live in eight rows of eight cells, its *candidates*, always tried in the same order and alternating
 //! between the two halves of the table. Keys that nobody vouched for are put into the lower half only. Searches end
 //! early at a cell of the lower half that was never used: whoever came before would have taken it.
 //!
@@ -22,7 +22,7 @@ use crate::time::Nanos;
 use crate::word::{Generation, Key, next};
 
 #[cfg(not(loom))]
-/// Runs of a key. With eight cells each, a table filled to three quarters turns away fewer than one newcomer in
+/// Rows in which a key may live. With eight cells each, a table filled to three quarters turns away fewer than one newcomer in
 /// 100,000.
 pub const RUNS: u64 = 8;
 #[cfg(loom)]
@@ -45,7 +45,7 @@ impl<T: AsRef<[AtomicU64]>> Memory for T {
 pub struct Table<M> {
     memory: M,
     seed: Seed,
-    /// Buckets in one half.
+    /// Rows in one half.
     half: u64,
 }
 
@@ -92,7 +92,7 @@ impl<M: Memory> Table<M> {
     /// Recognise a table that somebody else made. `StoreError` for anything else.
     pub fn open(memory: M) -> Result<Self, Error> {
         let words = memory.words();
-        if words.len() < BUCKETS_START {
+        if words.len() < ROWS_START {
             return Err(Error::store("file is truncated: delete it"));
         }
         let [magic, version, capacity] =
@@ -112,7 +112,7 @@ impl<M: Memory> Table<M> {
             return Err(Error::store(format!("file has {there} bytes and needs {needed}: it is truncated, delete it")));
         }
         let seed = Seed([words[WORD_SEED].load(Acquire), words[WORD_SEED + 1].load(Acquire)]);
-        Ok(Self { seed, half: buckets_for(capacity) as u64 / 2, memory })
+        Ok(Self { seed, half: rows_for(capacity) as u64 / 2, memory })
     }
 
     /// The memory it lives in.
@@ -138,7 +138,7 @@ impl<M: Memory> Table<M> {
 
     /// Walk the whole table. Cost: about 2 ns per cell.
     pub fn stats(&self, now: Nanos) -> Stats {
-        let cells = 2 * self.half * BUCKET_CELLS as u64;
+        let cells = 2 * self.half * ROW_CELLS as u64;
         let in_use = |cell: &Cell<'_>| {
             let snapshot = cell.snapshot();
             snapshot.head.is_live() && !snapshot.is_expired(now.0)
@@ -150,22 +150,22 @@ impl<M: Memory> Table<M> {
 
     /// The cell at a position.
     pub fn cell(&self, index: usize) -> Cell<'_> {
-        let bucket = self.bucket((index / BUCKET_CELLS) as u64);
-        bucket_cell(bucket, index, index % BUCKET_CELLS)
+        let row = self.row((index / ROW_CELLS) as u64);
+        row_cell(row, index, index % ROW_CELLS)
     }
 
-    fn bucket(&self, bucket: u64) -> &[AtomicU64; BUCKET_WORDS] {
-        let start = BUCKETS_START + bucket as usize * BUCKET_WORDS;
-        self.memory.words()[start..].first_chunk().expect("buckets lie inside the memory: checked when opened")
+    fn row(&self, row: u64) -> &[AtomicU64; ROW_WORDS] {
+        let start = ROWS_START + row as usize * ROW_WORDS;
+        self.memory.words()[start..].first_chunk().expect("rows lie inside the memory: checked when opened")
     }
 
-    /// Bucket of a run: position in one half, the halves alternating.
+    /// A key's row in the given run of the search: a position in one half, the halves alternating.
     #[inline]
-    fn bucket_of(&self, digest: Digest, run: u64) -> u64 {
-        let [_, place] = digest.0;
-        let spread = if run == 0 { place } else { mix(place.wrapping_add(run.wrapping_mul(0x9e37_79b9_7f4a_7c15))) };
+    fn row_of(&self, digest: Digest, run: u64) -> u64 {
+        let [_, bits] = digest.0;
+        let spread = if run == 0 { bits } else { mix(bits.wrapping_add(run.wrapping_mul(0x9e37_79b9_7f4a_7c15))) };
         let position = (u128::from(spread) * u128::from(self.half)) >> 64;
-        position as u64 + ((place ^ run) & 1) * self.half
+        position as u64 + ((bits ^ run) & 1) * self.half
     }
 
     /// A key's candidates in their order, up to where a search may stop.
@@ -176,29 +176,29 @@ impl<M: Memory> Table<M> {
                 if stop {
                     return None;
                 }
-                let number = self.bucket_of(digest, run);
-                let bucket = self.bucket(number);
-                let never_used = bucket[..BUCKET_CELLS].iter().any(|key| key.load(Acquire) == Key::NEVER_USED.0);
+                let number = self.row_of(digest, run);
+                let row = self.row(number);
+                let never_used = row[..ROW_CELLS].iter().any(|key| key.load(Acquire) == Key::NEVER_USED.0);
                 stop = never_used && number < self.half;
-                Some((number, bucket))
+                Some((number, row))
             })
-            .flat_map(move |(number, bucket)| cells_of(number, bucket, home_of(digest)))
+            .flat_map(move |(number, row)| cells_of(number, row, home_of(digest)))
     }
 
     /// The cell of a key, if it has one. Cost: one cache line of keys per run looked at, and one of state, fetched at
-    /// once when the key lives in its home slot.
+    /// once when the key lives in its home place.
     #[inline]
     pub fn find(&self, digest: Digest, now: Nanos) -> Option<Found<'_>> {
         let wanted = Key::new(digest.0[0], 0);
         for run in 0..RUNS {
-            let number = self.bucket_of(digest, run);
-            let bucket = self.bucket(number);
+            let number = self.row_of(digest, run);
+            let row = self.row(number);
             let mut never_used = false;
-            for slot in slots_from(home_of(digest)) {
-                let key = Key(bucket[slot].load(Acquire));
+            for place in places_from(home_of(digest)) {
+                let key = Key(row[place].load(Acquire));
                 never_used |= key == Key::NEVER_USED;
                 if key.same_tag(wanted) {
-                    let cell = bucket_cell(bucket, number as usize * BUCKET_CELLS + slot, slot);
+                    let cell = row_cell(row, number as usize * ROW_CELLS + place, place);
                     if let Some(found) = self.recognise(cell, key, now) {
                         return Some(found);
                     }
@@ -227,27 +227,27 @@ impl<M: Memory> Table<M> {
     }
 }
 
-/// Where in a bucket a key is looked for first. Processors guess right and fetch its state before they have compared
+/// Where in a row a key is looked for first. Processors guess right and fetch its state before they have compared
 /// the key.
 #[inline]
 fn home_of(digest: Digest) -> usize {
-    (digest.0[1] >> 1) as usize % BUCKET_CELLS
+    (digest.0[1] >> 1) as usize % ROW_CELLS
 }
 
 #[inline]
-fn slots_from(home: usize) -> impl Iterator<Item = usize> {
-    (0..BUCKET_CELLS).map(move |step| (home + step) % BUCKET_CELLS)
+fn places_from(home: usize) -> impl Iterator<Item = usize> {
+    (0..ROW_CELLS).map(move |step| (home + step) % ROW_CELLS)
 }
 
-fn cells_of(number: u64, bucket: &[AtomicU64; BUCKET_WORDS], home: usize) -> impl Iterator<Item = Cell<'_>> {
-    slots_from(home).map(move |slot| bucket_cell(bucket, number as usize * BUCKET_CELLS + slot, slot))
+fn cells_of(number: u64, row: &[AtomicU64; ROW_WORDS], home: usize) -> impl Iterator<Item = Cell<'_>> {
+    places_from(home).map(move |place| row_cell(row, number as usize * ROW_CELLS + place, place))
 }
 
 #[inline]
-fn bucket_cell(bucket: &[AtomicU64; BUCKET_WORDS], index: usize, slot: usize) -> Cell<'_> {
-    let start = BUCKET_CELLS + slot * STATE_WORDS;
-    let state = bucket[start..].first_chunk().expect("slot is below BUCKET_CELLS");
-    Cell { index, key: &bucket[slot], state }
+fn row_cell(row: &[AtomicU64; ROW_WORDS], index: usize, place: usize) -> Cell<'_> {
+    let start = ROW_CELLS + place * STATE_WORDS;
+    let state = row[start..].first_chunk().expect("place is below ROW_CELLS");
+    Cell { index, key: &row[place], state }
 }
 
 /// A capacity that can be addressed.

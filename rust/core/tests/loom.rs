@@ -1,4 +1,4 @@
-//! All interleavings of few threads on a tiny table (two buckets of two cells), up to three or four preemptions.
+//! All interleavings of few threads on a tiny table (two rows of two cells), up to three or four preemptions.
 #![cfg(loom)]
 
 use loom::sync::Arc as LoomArc;

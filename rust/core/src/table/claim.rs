@@ -36,9 +36,9 @@ impl<M: Memory> Table<M> {
         let mut free_at = Nanos::LAST;
         // First what nobody wants; only then a cell into which somebody seems to be moving, in case he died.
         for eager in [false, true] {
-            for run in (0..RUNS).filter(|run| confirmed || self.bucket_of(digest, *run) < self.half) {
-                let number = self.bucket_of(digest, run);
-                for cell in cells_of(number, self.bucket(number), home_of(digest)) {
+            for run in (0..RUNS).filter(|run| confirmed || self.row_of(digest, *run) < self.half) {
+                let number = self.row_of(digest, run);
+                for cell in cells_of(number, self.row(number), home_of(digest)) {
                     match self.try_take(&cell, wanted, now, eager) {
                         Ok(generation) => return Ok((cell, generation)),
                         Err(expiry) => free_at = free_at.min(expiry),
