@@ -31,7 +31,7 @@ fn calls() -> impl Strategy<Value = Vec<(u64, bool, u64)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    #![proptest_config(cases())]
 
     /// A changed quota keeps the used units; the worker that still has the earlier one obeys the later as soon as it
     /// took effect.

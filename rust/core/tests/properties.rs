@@ -44,7 +44,7 @@ fn unfold(arrivals: &[(u64, u64, u64)], limit: u64, window: u64) -> Vec<(u64, u6
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    #![proptest_config(cases())]
 
     /// A strict window never admits more than its limit, and refuses at most an eighth of a window early.
     #[test]

@@ -1,6 +1,7 @@
 //! Tables and limiters for tests.
 #![allow(dead_code)]
 
+use proptest::prelude::ProptestConfig;
 use ratelimit_guard_core::hash::Seed;
 use ratelimit_guard_core::layout::words_for;
 use ratelimit_guard_core::limiter::{Limiter, OnFull};
@@ -50,6 +51,8 @@ pub fn spend(limiter: &Limiter<Words>, key: &str, times: u64, now: u64) {
 }
 
 /// How many cases a property gets; `make soak` asks for a hundred times as many.
-pub fn cases() -> u32 {
-    if std::env::var_os("RLG_SOAK").is_some() { 200_000 } else { 2_000 }
+pub fn cases() -> ProptestConfig {
+    let cases = if std::env::var_os("RLG_SOAK").is_some() { 200_000 } else { 2_000 };
+    // A failing case is printed, and to be written down as a test of its own: files beside the sources would be none.
+    ProptestConfig { cases, max_global_rejects: 10 * cases, failure_persistence: None, ..ProptestConfig::default() }
 }
