@@ -34,7 +34,7 @@ $(SETUP): pyproject.toml
 build: $(BUILD) ## compile the module into .venv (incremental)
 
 $(BUILD): $(SETUP) $(SOURCES)
-	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release --quiet
 	touch $@
 
 test: setup build lint test-rust test-python ## everything that must pass: lint, types, Rust tests, Python tests
@@ -64,7 +64,7 @@ bench: $(BENCH) ## compare with other packages (own environment)
 
 $(BENCH): $(BUILD) bench/requirements.txt
 	$(call new-venv,.venv-bench,-r bench/requirements.txt)
-	VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/maturin develop --release --quiet
 	touch $@
 
 demo: build ## four real servers share one limit; prints what came through

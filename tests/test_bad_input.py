@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratelimit_guard import ConfigError, Limiter, MemoryStore, UsageError
+from ratelimit_guard import ConfigError, Limiter, MemoryStore, SharedStore, UsageError
 from ratelimit_guard._core import MAX_KEY_BYTES
 from ratelimit_guard.testing import ManualClock
 
@@ -168,3 +168,17 @@ def test_exceptions_belong_to_one_family() -> None:
         Limiter("nonsense")
     with pytest.raises(RateLimitGuardError):
         Limiter("1/second").acquire(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["data/table", "./table", "../table", "redis://localhost"])
+def test_a_store_path_is_the_same_file_for_every_worker(path: str) -> None:
+    """A relative path would depend on the directory in which a worker was started."""
+    with pytest.raises(ConfigError, match="absolute path"):
+        SharedStore(path)
+
+
+@pytest.mark.parametrize("store", ["my-app", 5, SharedStore, MemoryStore, object()])
+def test_what_is_no_store(store: object) -> None:
+    """A name or a class where a store belongs."""
+    with pytest.raises(ConfigError, match="is no store: build one"):
+        Limiter("1/second", store)  # type: ignore[arg-type]

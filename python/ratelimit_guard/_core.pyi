@@ -122,7 +122,7 @@ class Table:
         """Keys that fit comfortably: three quarters of the cells."""
     @property
     def size_bytes(self) -> int:
-        """Bytes of address space; pages count against memory when first touched."""
+        """Bytes of address space; in memory, pages count when first touched, in a file they are reserved at once."""
     @property
     def path(self) -> str | None: ...
     def stats(self) -> dict[str, int]:

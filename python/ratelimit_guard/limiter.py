@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.permit import PendingPermit, Permit
 from ratelimit_guard.policy import Policy, policies_of
 from ratelimit_guard.stores.memory import MemoryStore
@@ -27,6 +28,9 @@ class _Bound:
         """Read the quotas and bind them to the store."""
         self._policies = policies_of(quotas)
         self._store: Store = MemoryStore() if store is None else store
+        if isinstance(store, type) or not callable(getattr(self._store, "bind", None)):
+            msg = f"store {store!r:.100} is no store: build one, such as SharedStore('my-app')"
+            raise ConfigError(msg)
         self._namespace = namespace
         self._bound = self._store.bind(namespace, self._policies, on_full)
 

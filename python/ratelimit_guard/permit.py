@@ -45,12 +45,19 @@ class Permit:
         return self._slot.release()
 
     def renew(self) -> bool:
-        """Start the lease anew, for work that takes longer. False when the slot is already gone."""
+        """Start the lease anew, for work that takes longer. False when the slot is gone.
+
+        A slot that nobody renews is free 8/8 to 9/8 of the lease after it was taken.
+        """
         return self._slot.renew()
 
     def __bool__(self) -> bool:
         """Whether the slot was granted."""
         return bool(self._slot.result)
+
+    def __repr__(self) -> str:
+        """The answer of the limit."""
+        return f"{type(self).__name__}({self._slot.result!r})"
 
     def __enter__(self) -> Self:
         """Give the permit itself; it is false when refused."""
@@ -88,6 +95,10 @@ class AsyncPermit:
     def __bool__(self) -> bool:
         """Whether the slot was granted."""
         return bool(self._slot.result)
+
+    def __repr__(self) -> str:
+        """The answer of the limit."""
+        return f"{type(self).__name__}({self._slot.result!r})"
 
 
 class PendingPermit:

@@ -21,8 +21,10 @@ class SharedStore(TableStore):
     """Counters in a mapped file: exact over all workers, without a server or a lock.
 
     `path` without a slash is a name in `/dev/shm/ratelimit-guard-<uid>/`, which is made private to this user;
-    anything else is a file path. Every process must give the same capacity. The counters survive a restart of the
-    workers, not of the host. Opening waits while another process opens or makes the same file; other threads go on.
+    anything else is an absolute path, so that every worker means the same file. All of its room, about 53 bytes for
+    each key of the capacity, is reserved at once. Every process must give the same capacity. The counters survive a
+    restart of the workers, not of the host. Opening waits while another process opens or makes the same file; other
+    threads go on.
 
     `ConfigError` for a path that no file can have or that ends like the helper files beside a table
     (`.ratelimit-guard-lock`, `.ratelimit-guard-new`), and for a capacity outside 1..2**31.
@@ -63,7 +65,12 @@ def _resolve(path: str | os.PathLike[str]) -> Path:
     if Path(text).name.endswith(RESERVED_SUFFIXES):
         msg = f"store path {path!r:.100}: {' and '.join(RESERVED_SUFFIXES)} are for the files beside a table"
         raise ConfigError(msg)
-    return Path(text) if "/" in text else _private_directory() / text
+    if "/" not in text:
+        return _private_directory() / text
+    if not Path(text).is_absolute():  # also "redis://…": a relative path would be another file for every directory
+        msg = f"store path {path!r:.100}: write a name without a slash, or an absolute path"
+        raise ConfigError(msg)
+    return Path(text)
 
 
 def _private_directory() -> Path:

@@ -10,7 +10,7 @@ use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::layout::{WORDS_HOST, words_for};
 use ratelimit_guard_core::table::{Memory, Table};
 use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
-use rustix::fs::{fallocate, flock, fstat, ftruncate, lstat, open, rename, unlink};
+use rustix::fs::{fallocate, flock, fstat, fstatfs, ftruncate, lstat, open, rename, unlink};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
@@ -21,6 +21,8 @@ use std::sync::atomic::Ordering::SeqCst;
 pub const LOCK_SUFFIX: &str = ".ratelimit-guard-lock";
 /// After a table's path: a table not yet complete. No table may be called so.
 pub const UNFINISHED_SUFFIX: &str = ".ratelimit-guard-new";
+/// What Linux calls the type of a file system in memory (statfs(2)).
+const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// Room is reserved by so much at a time: a signal ends a reservation and undoes it, and a timer must not end them all.
 const PIECE: u64 = 1 << 20;
 
@@ -55,7 +57,9 @@ fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
     let file = open_own(path, OFlags::empty())?;
     let bytes = fstat(&file).map_err(|why| failed("look at", why))?.st_size as usize;
     if bytes < 8 * WORDS_HOST.end || !bytes.is_multiple_of(8) {
-        return Err(Error::store(format!("file of {bytes} bytes is truncated or no table: delete it")));
+        return Err(Error::store(format!(
+            "file of {bytes} bytes is no table, or a truncated one: name another path, or delete it"
+        )));
     }
     let table = Table::open(Mapping::of_file(&file, bytes / 8).map_err(|why| failed("map", why))?)?;
     let there: Vec<u64> = table.memory().words()[WORDS_HOST].iter().map(|word| word.load(SeqCst)).collect();
@@ -101,17 +105,32 @@ fn fill(fresh: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
 }
 
 fn reserve(file: &File, bytes: u64) -> Result<(), Error> {
+    let system = fstatfs(file).map_err(|why| failed("look at the file system of", why))?;
+    let free = (system.f_bavail as u64).saturating_mul(system.f_bsize as u64);
+    let is_memory = system.f_type as u64 == TMPFS_MAGIC;
+    check_room(bytes, free, is_memory.then(host::memory_available).flatten())?;
     for start in (0..bytes).step_by(PIECE as usize) {
         let length = PIECE.min(bytes - start);
         match retry_on_intr(|| fallocate(file, FallocateFlags::empty(), start, length)) {
             Ok(()) => {}
             Err(Errno::OPNOTSUPP) => return ftruncate(file, bytes).map_err(|why| failed("size", why)),
             Err(why) => {
-                return Err(failed(&format!("reserve {bytes} bytes for (lower the capacity or free some room)"), why));
+                let text = format!("cannot reserve {bytes} bytes ({why}): lower the capacity or make room");
+                return Err(Error::store(text));
             }
         }
     }
     Ok(())
+}
+
+/// A file system in memory promises its whole size, which may be more than the machine has left: reserving that would have
+/// the kernel kill processes instead of giving an error.
+fn check_room(bytes: u64, free: u64, memory: Option<u64>) -> Result<(), Error> {
+    let room = free.min(memory.unwrap_or(free));
+    if bytes <= room {
+        return Ok(());
+    }
+    Err(Error::store(format!("needs {bytes} bytes and {room} are free: lower the capacity or make room")))
 }
 
 /// Open a file that is ours alone, and nothing else.
@@ -164,4 +183,18 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn failed(what: &str, why: Errno) -> Error {
     Error::store(format!("cannot {what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_room;
+
+    #[test]
+    fn room_is_what_both_disk_and_memory_have() {
+        assert!(check_room(10, 10, None).is_ok() && check_room(10, 20, Some(10)).is_ok());
+        for (free, memory) in [(9, None), (9, Some(20)), (20, Some(9))] {
+            let text = check_room(10, free, memory).unwrap_err().to_string();
+            assert!(text.contains("needs 10 bytes and 9 are free"), "{text}");
+        }
+    }
 }

@@ -18,6 +18,13 @@ pub fn time_namespace() -> u64 {
     fs::metadata("/proc/self/ns/time").map_or(0, |namespace| namespace.ino())
 }
 
+/// Bytes that the kernel could still hand out; None where it does not say.
+pub fn memory_available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
 /// A seed that nobody outside knows.
 pub fn secret_seed() -> Result<Seed, Error> {
     let draw = || getrandom::u64().map_err(|why| Error::store(format!("no random numbers: {why}")));

@@ -15,6 +15,7 @@ use std::fmt;
 
 /// Longest quota string that is read; the longest sensible one has about 70 characters.
 const MAX_TEXT: usize = 256;
+const EXAMPLES: &str = "for example \"100/minute\", \"100/minute; burst=20\" or \"8 concurrent-requests; lease=30s\"";
 /// Lease of a permit when none is named.
 const DEFAULT_LEASE: Nanos = Nanos(60 * Nanos::SECOND.0);
 
@@ -45,11 +46,7 @@ impl Quota {
         if text.len() > MAX_TEXT {
             return Err(Error::config(format!("quota of {} bytes: at most {MAX_TEXT} are read", text.len())));
         }
-        parse(text).map_err(|why| {
-            Error::config(format!(
-                "quota {text:?}: {why}; write for example \"100/minute\" or \"100/minute; burst=20\""
-            ))
-        })
+        parse(text).map_err(|why| Error::config(format!("quota {text:?}: {why} ({EXAMPLES})")))
     }
 }
 
@@ -58,7 +55,7 @@ fn parse(text: &str) -> Result<Quota, Error> {
     let (limit, unit, window) = head(parts.next().unwrap_or(""))?;
     let (mut burst, mut algorithm, mut lease) = (None, None, None);
     for option in parts {
-        let (name, value) = option.split_once('=').ok_or_else(|| bad("option", option))?;
+        let (name, value) = option.split_once('=').ok_or_else(|| bad("option (write burst=20)", option))?;
         match name.trim() {
             "burst" => once(&mut burst, "burst", number(value)?)?,
             "algorithm" => once(&mut algorithm, "algorithm", Algorithm::named(value.trim())?)?,
@@ -109,7 +106,7 @@ fn number(text: &str) -> Result<u64, Error> {
     let tidy = digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.ends_with('_') && !digits.contains("__");
     let plain: String = digits.chars().filter(|c| *c != '_').collect();
     if !tidy || !plain.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(bad("whole number", text));
+        return Err(bad("whole number: write digits, \"_\" between them, and k, M or G after them", text));
     }
     let value = plain.parse::<u64>().ok().and_then(|value| value.checked_mul(scale));
     value.ok_or_else(|| Error::config(format!("number {text:?} is too large")))
@@ -123,7 +120,8 @@ fn span(text: &str) -> Result<Nanos, Error> {
     let count = if count.is_empty() { 1 } else { number(count)? };
     let singular = name.strip_suffix('s').filter(|rest| rest.len() > 1);
     let unit = SPANS.iter().find(|(known, _)| *known == name || Some(*known) == singular);
-    let (_, nanos) = unit.ok_or_else(|| bad("window", text))?;
+    let (_, nanos) =
+        unit.ok_or_else(|| bad("window: write ms, second, minute, hour, day or week in lower case", text))?;
     count.checked_mul(*nanos).map(Nanos).ok_or_else(|| Error::config(format!("window {text:?} is too long")))
 }
 
@@ -143,10 +141,10 @@ pub(super) struct Span(pub Nanos);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let canonical = [("day", 86_400_000_000_000), ("hour", 3_600_000_000_000), ("minute", 60_000_000_000)];
-        let short = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
-        let divides = |(_, nanos): &&(&str, u64)| self.0.0.is_multiple_of(*nanos);
-        let (name, nanos) = canonical.iter().chain(&short).find(divides).copied().unwrap_or(("ns", 1));
+        let longest_first = ["day", "hour", "minute", "s", "ms", "us"].iter();
+        let spans = longest_first.filter_map(|name| SPANS.iter().find(|(known, _)| known == name));
+        let divides = |(_, nanos): &(&str, u64)| self.0.0.is_multiple_of(*nanos);
+        let (name, nanos) = spans.copied().find(divides).unwrap_or(("ns", 1));
         match (self.0.0 / nanos, name) {
             (1, "s") => f.write_str("second"),
             (1, name) => f.write_str(name),
