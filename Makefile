@@ -42,8 +42,8 @@ test: setup build lint test-rust test-python ## everything that must pass: lint,
 lint: build ## formatting, lints and types of both languages
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	$(BIN)/ruff format --check python tests
-	$(BIN)/ruff check python tests
+	$(BIN)/ruff format --check python tests examples
+	$(BIN)/ruff check python tests examples
 	$(BIN)/mypy
 	$(BIN)/basedpyright --level error
 

@@ -12,7 +12,18 @@ from pathlib import Path
 
 from report import Table
 
-PACKAGES = ("ratelimit-guard", "limits", "throttled-py", "pyrate-limiter", "aiolimiter")
+PACKAGES = (
+    "ratelimit-guard",
+    "limits",
+    "throttled-py",
+    "pyrate-limiter",
+    "aiolimiter",
+    "starlette",
+    "asgi-ratelimit",
+    "slowapi",
+    "flask",
+    "flask-limiter",
+)
 BUSY_CORES = 0.2
 SAMPLE_S = 3.0
 

@@ -14,7 +14,7 @@ from report import Check, Section, Table, as_markdown, as_text, check_table, sec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAMILIES = ("acquire", "policies", "memory", "windows", "processes", "threads", "kills", "flood")
+FAMILIES = ("acquire", "web", "policies", "memory", "windows", "processes", "threads", "kills", "flood")
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
@@ -22,7 +22,7 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; do not edit. One family alone: `.venv-bench/bin/python bench/run.py --only acquire` (or
-`policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`); `--quick` takes a short look. Only a
+`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`); `--quick` takes a short look. Only a
 full run writes this page.
 
 Every round runs each contender once, with fresh state, in rotating order; ratios are taken inside a round and

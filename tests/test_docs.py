@@ -6,12 +6,14 @@ import doctest
 import importlib
 import pkgutil
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import ratelimit_guard
+from ratelimit_guard.config_file import from_dict
 from ratelimit_guard.stores import shared
 
 if TYPE_CHECKING:
@@ -50,6 +52,16 @@ def test_example_of_the_docs_runs(place: str, tmp_path: Path, monkeypatch: pytes
         assert not doctest.DocTestRunner().run(case).failed
         return
     exec(compile(source, place, "exec"), {"__name__": "__main__"})  # noqa: S102  our own docs
+
+
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TIER_FILES = [(page.name, text) for page in PAGES for text in TOML.findall(page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "text"), TIER_FILES)
+def test_tier_file_of_the_docs_is_correct(page: str, text: str) -> None:
+    """Each TOML block is a whole, correct tier file."""
+    assert from_dict(tomllib.loads(text), page).policies
 
 
 @pytest.mark.parametrize("name", MODULES)

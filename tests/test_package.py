@@ -20,6 +20,16 @@ limiter = ratelimit_guard.Limiter("1/minute")
 assert limiter.acquire("alice") and not limiter.acquire("alice")
 print(ratelimit_guard.__file__)
 """
+TRY_GUARD = """
+try:
+    from ratelimit_guard import Guard
+except ImportError as error:
+    print(error)
+"""
+EXTRAS = """
+from importlib.metadata import metadata
+print(*sorted(metadata("ratelimit-guard").get_all("Provides-Extra")))
+"""
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -69,9 +79,11 @@ def test_wheel_holds_types_and_licence_and_one_module(wheel: Path) -> None:
 
 
 def test_wheel_installs_and_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    """It needs nothing else, also with every extra."""
+    """It needs nothing else; the guard says which extra it needs, and the extras are those that the texts name."""
     home = tmp_path / "venv"
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
-    run(python, "-m", "pip", "install", "--no-index", f"ratelimit-guard[all] @ {wheel.as_uri()}", cwd=tmp_path)
+    run(python, "-m", "pip", "install", "--no-index", wheel, cwd=tmp_path)
     assert str(home) in run(python, "-I", "-c", TRY, cwd=tmp_path)
+    assert "pip install 'ratelimit-guard[guard]'" in run(python, "-I", "-c", TRY_GUARD, cwd=tmp_path)
+    assert run(python, "-I", "-c", EXTRAS, cwd=tmp_path).split() == ["all", "cli", "guard"]

@@ -100,6 +100,12 @@ class LimitResult:
         """Name of the policy that this result belongs to."""
     @property
     def results(self) -> tuple[LimitResult, ...]: ...
+    def ratelimit_field(self) -> bytes:
+        """The value of a RateLimit header field (draft-ietf-httpapi-ratelimit-headers-11), an item for each policy.
+
+        `r` is what remains, `t` the seconds, rounded up, until the whole limit is free or, after a refusal, until the
+        same request fits.
+        """
     def __bool__(self) -> bool: ...
 
 @final
@@ -153,6 +159,11 @@ class TableLimiter:
         `confirmed=False` keeps a key that nobody vouched for out of the half of the table reserved for confirmed ones.
         `UsageError` for a key that is not str or bytes or is longer than 65,536 bytes, for a negative or non-integer
         cost, and for a limiter with a `concurrent-requests` policy (that takes `permit`).
+        """
+    def acquire_each(self, keys: tuple[str | bytes, ...], cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """`acquire` with a key of its own for every policy, in the order of the policies.
+
+        `UsageError` for another number of keys than policies, too.
         """
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """What `acquire` would answer now. Writes nothing.

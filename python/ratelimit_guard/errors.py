@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.decision import Decision
 
 
 class RateLimitGuardError(Exception):
@@ -31,14 +32,28 @@ class UsageError(RateLimitGuardError):
 
 
 class RateLimitExceeded(RateLimitGuardError):  # noqa: N818  the field's name for it
-    """Raised by `@rate_limit` only; everything else answers with a `LimitResult`.
+    """Raised by the decorators and dependencies only; everything else answers with a value.
 
     `result` is the refusal: `error.result.retry_after` seconds are to be waited.
     """
 
-    def __init__(self, result: LimitResult) -> None:
+    def __init__(self, result: LimitResult, decision: Decision | None = None) -> None:
+        """`decision` is that of a guard; it does not travel in a pickle."""
         super().__init__(result)
         self.result = result
+        self.decision = decision
 
     def __str__(self) -> str:
         return f"limit {self.result.policy!r} exceeded: retry after {self.result.retry_after:.3f} s"
+
+
+class AccessBlocked(RateLimitGuardError):  # noqa: N818  says what happened
+    """Raised by a guard's decorators and dependencies for an account that an access rule of the operator blocks."""
+
+    def __init__(self, decision: Decision | None = None) -> None:
+        """`decision` does not travel in a pickle."""
+        super().__init__()
+        self.decision = decision
+
+    def __str__(self) -> str:
+        return "an access rule blocks the account"

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, assert_type
 from ratelimit_guard import (
     AsyncLimiter,
     AsyncPermit,
+    Decision,
+    DecisionEvent,
+    Guard,
     Limiter,
     LimitResult,
     MemoryStore,
@@ -16,6 +19,7 @@ from ratelimit_guard import (
     Policy,
     Quota,
     RateLimitExceeded,
+    Request,
     SharedStore,
     Store,
     rate_limit,
@@ -100,6 +104,30 @@ async def decorated() -> None:
     assert_type(stream(1), AsyncGenerator[int, None])
     assert_type(Service().method(1), int)
     assert_type(Service.make(), Service)
+
+
+def hook(event: DecisionEvent) -> None:
+    assert_type(event.decision, Decision)
+
+
+def payer(who: str) -> str:
+    return who
+
+
+guard = Guard.from_file("limits.toml", hooks=[hook])
+
+
+@guard.limit("burst", tenant=payer)
+def guarded(who: str) -> int:
+    return len(who)
+
+
+def decided(request: Request) -> None:
+    assert_type(guarded("acme"), int)
+    decision = guard.check(request)
+    assert_type(decision, Decision)
+    assert_type(decision.allowed, bool)
+    assert_type(decision.result, LimitResult | None)
 
 
 def wrong() -> None:

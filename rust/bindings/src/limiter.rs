@@ -2,10 +2,13 @@
 
 use crate::arguments::{Cost, with_key};
 use crate::clock::AnyClock;
+use crate::error::OrRaise;
 use crate::permit::Permit;
-use crate::result::LimitResult;
+use crate::result::{LimitResult, PolicyName};
 use pyo3::prelude::*;
-use ratelimit_guard_core::limiter::Limiter;
+use pyo3::types::PyTuple;
+use ratelimit_guard_core::hash::Digest;
+use ratelimit_guard_core::limiter::{Limiter, MAX_POLICIES};
 use ratelimit_guard_host::mapping::Mapping;
 use std::sync::Arc;
 
@@ -13,12 +16,12 @@ use std::sync::Arc;
 pub struct TableLimiter {
     limiter: Arc<Limiter<Mapping>>,
     clock: Arc<AnyClock>,
-    names: Arc<[String]>,
+    names: Arc<[PolicyName]>,
 }
 
 impl TableLimiter {
     pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>) -> Self {
-        let names = limiter.counters().iter().map(|counter| counter.name.clone()).collect();
+        let names = limiter.counters().iter().map(|counter| PolicyName::new(counter.name.clone())).collect();
         Self { limiter, clock, names }
     }
 }
@@ -32,6 +35,21 @@ impl TableLimiter {
     fn acquire(&self, key: &Bound<'_, PyAny>, cost: Cost, confirmed: bool) -> PyResult<LimitResult> {
         let outcome = with_key(key, |key| self.limiter.acquire(key, cost.0, confirmed, &*self.clock))?;
         Ok(LimitResult::new(outcome, &self.names))
+    }
+
+    #[pyo3(
+        signature = (keys, cost = Cost(1), confirmed = true),
+        text_signature = "($self, keys, cost=1, confirmed=True)",
+    )]
+    fn acquire_each(&self, keys: &Bound<'_, PyTuple>, cost: Cost, confirmed: bool) -> PyResult<LimitResult> {
+        // One more than can be right, so that the core finds fault with any longer tuple too.
+        let mut digests = [Digest::default(); MAX_POLICIES + 1];
+        let count = keys.len().min(digests.len());
+        for (digest, key) in digests.iter_mut().zip(keys.iter()) {
+            *digest = with_key(&key, |key| self.limiter.digest(key))?;
+        }
+        let each = self.limiter.acquire_each(&digests[..count], cost.0, confirmed, &*self.clock);
+        Ok(LimitResult::new(each.or_raise(keys.py())?, &self.names))
     }
 
     #[pyo3(signature = (key, cost = Cost(1)), text_signature = "($self, key, cost=1)")]

@@ -2,12 +2,29 @@
 
 use crate::error::exception;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyTuple};
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::limiter::{Answers, Outcome};
 use ratelimit_guard_core::rule::Answer;
 use ratelimit_guard_core::time::Nanos;
+use std::fmt::Write;
 use std::sync::Arc;
+
+/// Largest integer of a structured field (RFC 9651, section 3.3.1); stands for "never" too.
+const MAX_INTEGER: u64 = 999_999_999_999_999;
+
+/// A policy's name, and the same as a string of a structured field.
+pub struct PolicyName {
+    plain: String,
+    quoted: String,
+}
+
+impl PolicyName {
+    pub fn new(plain: String) -> Self {
+        let quoted = format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\""));
+        Self { plain, quoted }
+    }
+}
 
 /// A policy and its answer as pickle stores them: name, limit, allowed, remaining, and two spans in nanoseconds.
 type Row = (String, u64, bool, u64, u64, u64);
@@ -19,12 +36,12 @@ pub struct LimitResult {
     outcome: Outcome,
     /// Policy of the outcome's first answer.
     first: usize,
-    names: Arc<[String]>,
+    names: Arc<[PolicyName]>,
 }
 
 impl LimitResult {
     #[inline]
-    pub fn new(outcome: Outcome, names: &Arc<[String]>) -> Self {
+    pub fn new(outcome: Outcome, names: &Arc<[PolicyName]>) -> Self {
         Self { outcome, first: 0, names: names.clone() }
     }
 
@@ -62,19 +79,29 @@ impl LimitResult {
     }
     #[getter]
     fn policy(&self) -> &str {
-        &self.names[self.first + self.outcome.tightest]
+        &self.names[self.first + self.outcome.tightest].plain
     }
     #[getter]
     fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, (0..self.outcome.answers().len()).map(|index| self.only(index)))
     }
+    fn ratelimit_field<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut text = String::with_capacity(64 * self.outcome.answers().len());
+        for (name, answer) in self.names[self.first..].iter().zip(self.outcome.answers()) {
+            let after = if answer.allowed { answer.reset_after } else { answer.retry_after };
+            let seconds = after.0.div_ceil(Nanos::SECOND.0).min(MAX_INTEGER);
+            let comma = if text.is_empty() { "" } else { ", " };
+            let _ = write!(text, "{comma}{};r={};t={seconds}", name.quoted, answer.remaining); // a String takes all
+        }
+        PyBytes::new(py, text.as_bytes())
+    }
     fn __bool__(&self) -> bool {
         self.allowed()
     }
     fn __reduce__(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, State)> {
-        let row = |(name, answer): (&String, &Answer)| {
+        let row = |(name, answer): (&PolicyName, &Answer)| {
             let Answer { allowed, limit, remaining, reset_after, retry_after } = *answer;
-            (name.clone(), limit, allowed, remaining, reset_after.0, retry_after.0)
+            (name.plain.clone(), limit, allowed, remaining, reset_after.0, retry_after.0)
         };
         let rows = self.names[self.first..].iter().zip(self.outcome.answers()).map(row).collect();
         Ok((py.get_type::<Self>().getattr("_restore")?.unbind(), (self.outcome.tightest, rows)))
@@ -86,7 +113,7 @@ impl LimitResult {
         }
         let read = |(name, limit, allowed, remaining, reset_after, retry_after): Row| {
             let (reset_after, retry_after) = (Nanos(reset_after), Nanos(retry_after));
-            (name, Answer { allowed, limit, remaining, reset_after, retry_after })
+            (PolicyName::new(name), Answer { allowed, limit, remaining, reset_after, retry_after })
         };
         let (names, answers): (Vec<_>, Vec<_>) = rows.into_iter().map(read).unzip();
         let outcome = Outcome { answers: Answers::Many(answers.into()), tightest };

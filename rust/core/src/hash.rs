@@ -11,7 +11,7 @@ use std::hash::Hasher;
 pub struct Seed(pub [u64; 2]);
 
 /// 128 bits that stand for a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(pub [u64; 2]);
 
 impl Seed {

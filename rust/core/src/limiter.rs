@@ -123,10 +123,26 @@ impl<M: Memory> Limiter<M> {
     #[inline]
     pub fn acquire(&self, key: &[u8], cost: u64, confirmed: bool, clock: &impl Clock) -> Result<Outcome, Error> {
         let key = self.digest(key)?;
-        if self.counts_permits {
-            return Err(Error::usage("policy counts concurrent-requests: use permit() instead of acquire()"));
+        self.check_no_permits()?;
+        Ok(self.take(|_| key, |_| cost, confirmed, clock, &mut Receipts::new()))
+    }
+
+    /// [`Limiter::acquire`] with a key of its own for every policy, in their order (see [`Limiter::digest`]).
+    /// `UsageError` for another number of keys.
+    #[inline]
+    pub fn acquire_each(
+        &self,
+        keys: &[Digest],
+        cost: u64,
+        confirmed: bool,
+        clock: &impl Clock,
+    ) -> Result<Outcome, Error> {
+        if keys.len() != self.counters.len() {
+            let text = format!("{} keys for {} policies: give one for each", keys.len(), self.counters.len());
+            return Err(Error::usage(text));
         }
-        Ok(self.take(key, |_| cost, confirmed, clock, &mut Receipts::new()))
+        self.check_no_permits()?;
+        Ok(self.take(|index| keys[index], |_| cost, confirmed, clock, &mut Receipts::new()))
     }
 
     /// Take a slot of every policy of concurrent requests and `cost` units of every other one, or nothing.
@@ -143,7 +159,7 @@ impl<M: Memory> Limiter<M> {
         }
         let cost_of = |counter: &Counter| if counter.counts_permits() { 1 } else { cost };
         let mut receipts = Receipts::new();
-        let outcome = self.take(key, cost_of, confirmed, clock, &mut receipts);
+        let outcome = self.take(|_| key, cost_of, confirmed, clock, &mut receipts);
         receipts.retain(|(index, _)| self.counters[*index].counts_permits());
         Ok((outcome, receipts.into_iter().collect()))
     }
@@ -151,7 +167,7 @@ impl<M: Memory> Limiter<M> {
     /// What [`Limiter::acquire`] would answer. Writes nothing.
     pub fn peek(&self, key: &[u8], cost: u64, clock: &impl Clock) -> Result<Outcome, Error> {
         let (key, now) = (self.digest(key)?, clock.now());
-        Ok(self.assess(key, |_| cost, now))
+        Ok(self.assess(|_| key, |_| cost, now))
     }
 
     /// Forget what the key used under every policy. True when there was something.
@@ -181,7 +197,15 @@ impl<M: Memory> Limiter<M> {
         renewed
     }
 
-    fn digest(&self, key: &[u8]) -> Result<Digest, Error> {
+    fn check_no_permits(&self) -> Result<(), Error> {
+        if self.counts_permits {
+            return Err(Error::usage("policy counts concurrent-requests: use permit() instead of acquire()"));
+        }
+        Ok(())
+    }
+
+    /// A key as the table knows it. `UsageError` for one that is too long.
+    pub fn digest(&self, key: &[u8]) -> Result<Digest, Error> {
         if key.len() > MAX_KEY_BYTES {
             let text = format!("key of {} bytes is too long: at most {MAX_KEY_BYTES}, or hash it first", key.len());
             return Err(Error::usage(text));
@@ -192,7 +216,7 @@ impl<M: Memory> Limiter<M> {
     /// The decision. Receipts of what was taken go into `receipts`; of a single policy only if it counts permits.
     fn take(
         &self,
-        key: Digest,
+        key_of: impl Fn(usize) -> Digest,
         cost_of: impl Fn(&Counter) -> u64,
         confirmed: bool,
         clock: &impl Clock,
@@ -200,16 +224,16 @@ impl<M: Memory> Limiter<M> {
     ) -> Outcome {
         let now = clock.now();
         if let [counter] = &*self.counters {
-            let found = counter.find(&self.table, key, now);
+            let (key, found) = (key_of(0), counter.find(&self.table, key_of(0), now));
             let (answer, receipt) = self.charge(counter, key, found, cost_of(counter), confirmed, now);
             receipts.extend(receipt.filter(|_| counter.counts_permits()).map(|receipt| (0, receipt)));
             return Outcome::one(answer);
         }
-        let found: ArrayVec<_, MAX_POLICIES> =
-            self.counters.iter().map(|counter| counter.find(&self.table, key, now)).collect();
+        let find = |(index, counter): (usize, &Counter)| counter.find(&self.table, key_of(index), now);
+        let found: ArrayVec<_, MAX_POLICIES> = self.counters.iter().enumerate().map(find).collect();
         let allows = |(counter, found): (&Counter, &_)| counter.allows(&self.table, *found, cost_of(counter), now);
         if !self.counters.iter().zip(&found).all(allows) {
-            let outcome = self.assess(key, &cost_of, now);
+            let outcome = self.assess(&key_of, &cost_of, now);
             if !outcome.answer().allowed {
                 return outcome;
             }
@@ -218,22 +242,24 @@ impl<M: Memory> Limiter<M> {
         let mut answers = vec![UNASKED; self.counters.len()].into_boxed_slice();
         for index in self.order.iter().copied() {
             let counter = &self.counters[index];
-            let (answer, receipt) = self.charge(counter, key, found[index], cost_of(counter), confirmed, now);
+            let (answer, receipt) = self.charge(counter, key_of(index), found[index], cost_of(counter), confirmed, now);
             answers[index] = answer;
             receipts.extend(receipt.map(|receipt| (index, receipt)));
             if !answer.allowed {
                 self.give_back(receipts, clock);
-                return self.assess(key, cost_of, now).refused_by(index, answer);
+                return self.assess(key_of, cost_of, now).refused_by(index, answer);
             }
         }
         Outcome::of(answers)
     }
 
     /// What every policy would answer.
-    fn assess(&self, key: Digest, cost_of: impl Fn(&Counter) -> u64, now: Nanos) -> Outcome {
-        let assess =
-            |counter: &Counter| counter.assess(&self.table, counter.find(&self.table, key, now), cost_of(counter), now);
-        Outcome::of(self.counters.iter().map(assess).collect())
+    fn assess(&self, key_of: impl Fn(usize) -> Digest, cost_of: impl Fn(&Counter) -> u64, now: Nanos) -> Outcome {
+        let assess = |(index, counter): (usize, &Counter)| {
+            let found = counter.find(&self.table, key_of(index), now);
+            counter.assess(&self.table, found, cost_of(counter), now)
+        };
+        Outcome::of(self.counters.iter().enumerate().map(assess).collect())
     }
 
     #[inline]

@@ -1,0 +1,64 @@
+"""The command line, `ratelimit-guard`. Needs the extra `cli`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003  typer reads the annotations
+from typing import Annotated
+
+try:
+    import typer
+    from rich.console import Console
+
+    from ratelimit_guard.config_file import load
+except ModuleNotFoundError as error:
+    raise SystemExit(f"ratelimit-guard needs {error.name}: pip install 'ratelimit-guard[cli]'") from error
+
+from ratelimit_guard.errors import RateLimitGuardError
+from ratelimit_guard.report import advice, changes, effective, overview
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Exact rate limits for Python web apps.")
+
+
+@app.callback()
+def root() -> None:
+    """Keep `check` a subcommand of its own while there are few."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="the tier file")],
+    tenant: Annotated[str | None, typer.Option(help="show what holds for this tenant; unknown: for an address")] = None,
+    path: Annotated[str, typer.Option(help="… on this path")] = "/",
+    method: Annotated[str, typer.Option(help="… with this method")] = "GET",
+    against: Annotated[Path | None, typer.Option(help="the file in force: say what the change does")] = None,
+) -> None:
+    """Check a tier file: every mistake at once, what it means, and what a tenant gets on a route."""
+    out = Console(highlight=False)
+    try:
+        config = load(file)
+        former = load(against) if against else None
+    except RateLimitGuardError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    for table in overview(config):
+        out.print(table)
+    if tenant is not None or path != "/":
+        out.print(effective(config, tenant, method, path))
+    for line in [*advice(config), *(changes(former, config) if former else ())]:
+        out.print(f"- {line}", markup=False)
+    out.print(f"{file}: correct", markup=False)
+
+
+@app.command()
+def hash_key() -> None:
+    """Print the SHA-256 of a credential read from standard input, as the tier file lists it."""
+    from ratelimit_guard.tenant import credential_digest  # noqa: PLC0415  keeps `--help` quick
+
+    digest = credential_digest(sys.stdin.readline().strip().encode())
+    print("too long" if digest is None else digest.hex())
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,166 @@
+"""The tier file as typed, checked values.
+
+Only what this release acts on is accepted: an unknown key is a mistake, not a comment. What each key means, with an
+example: docs/configuration.md. Reading and error texts: `config_file.py`.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from ratelimit_guard._core import DEFAULT_CAPACITY, MAX_LIMIT, Quota
+from ratelimit_guard.address import Network  # noqa: TC001  pydantic reads the annotations
+from ratelimit_guard.routes import compile_pattern
+
+Per: TypeAlias = Literal["account", "tenant", "address", "route", "global"]
+Mode: TypeAlias = Literal["enforce", "shadow"]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
+Identifier: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
+MAX_NAMED = 8
+"""Policies of a tier, and of a route: a limiter takes sixteen at once."""
+Cost: TypeAlias = Annotated[StrictInt, Field(ge=0, le=MAX_LIMIT)]
+Attribute: TypeAlias = StrictBool | StrictInt | StrictStr
+
+
+def _quota(value: object) -> Quota:
+    if isinstance(value, Quota):
+        return value
+    if not isinstance(value, str):
+        msg = 'write a quota string such as "100/minute"'
+        raise ValueError(msg)  # noqa: TRY004  pydantic collects ValueErrors
+    return Quota.parse(value)
+
+
+def _proxy(value: object) -> object:
+    try:
+        return ip_network(value) if isinstance(value, str) and value != "unix" else value
+    except ValueError as error:
+        msg = f'{error}: write a network such as "10.0.0.0/8", or "unix" for a proxy on the server\'s unix socket'
+        raise ValueError(msg) from error
+
+
+def _pattern(match: str) -> str:
+    compile_pattern(match)
+    return match
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class StoreSection(_Section):
+    """Where the counters live."""
+
+    kind: Literal["shared", "memory"] = "shared"
+    path: str | None = None
+    capacity: Annotated[StrictInt, Field(ge=1, le=2**31)] = DEFAULT_CAPACITY
+    on_full: Literal["refuse", "allow"] = "refuse"
+
+
+class KeySection(_Section):
+    """A credential, known by its SHA-256 only, and whose it is."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    tenant: Identifier
+    account: Identifier | None = None
+
+
+class IdentitySection(_Section):
+    """How a request shows who it is, and which proxies are believed."""
+
+    source: Literal["keys", "user"] = "keys"
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] = "authorization"
+    keys: tuple[KeySection, ...] = ()
+    trusted_proxies: tuple[Annotated[Network | Literal["unix"], BeforeValidator(_proxy)], ...] = ()
+    anonymous_tier: Name = "anonymous"
+    default_tier: Name = "anonymous"
+
+
+class PolicySection(_Section):
+    """A named limit: what is counted for whom, and what happens beyond it."""
+
+    quota: Annotated[Quota, BeforeValidator(_quota)]
+    per: Per = "account"
+    mode: Mode = "enforce"
+
+    @model_validator(mode="after")
+    def _unit(self) -> PolicySection:
+        if self.quota.unit not in {"requests", "cost"}:
+            msg = f"quota counts {self.quota.unit}: a guard counts requests and cost; use a Limiter in the handler"
+            raise ValueError(msg)
+        return self
+
+
+class TierSection(_Section):
+    """A price level."""
+
+    policies: Annotated[tuple[Name, ...], Field(max_length=MAX_NAMED)]
+
+
+class TenantSection(_Section):
+    """Who pays, at which tier, and what is known about him."""
+
+    id: Identifier
+    tier: Name
+    attributes: dict[Name, Attribute] = {}
+
+
+class AccessSection(_Section):
+    """A rule over attributes: the first whose every condition holds moves the tenant to a tier, or blocks him."""
+
+    when: Annotated[dict[Name, Attribute | tuple[Attribute, ...]], Field(min_length=1)]
+    tier: Name | None = None
+    block: StrictBool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> AccessSection:
+        if (self.tier is None) is not self.block:
+            msg = "give a tier or block = true"
+            raise ValueError(msg)
+        return self
+
+
+class RouteSection(_Section):
+    """Paths that cost more, are limited more, or not at all. The first that matches counts."""
+
+    match: Annotated[str, Field(pattern=r"^/"), AfterValidator(_pattern)]
+    methods: tuple[Annotated[str, Field(pattern=r"^[A-Z]+$")], ...] = ()
+    cost: Cost = 1
+    message_cost: Cost = 0
+    policies: Annotated[tuple[Name, ...], Field(max_length=MAX_NAMED)] = ()
+    exempt: StrictBool = False
+
+
+class ResponseSection(_Section):
+    """Which header fields tell callers about their limits."""
+
+    headers: StrictBool = True
+    legacy_headers: StrictBool = False
+
+
+class Config(_Section):
+    """A whole, checked configuration. Immutable; `config_file.load` and `from_dict` are the ways to one."""
+
+    version: Literal[1]
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "default"
+    store: StoreSection = StoreSection()
+    identity: IdentitySection = IdentitySection()
+    policies: Annotated[dict[Name, PolicySection], Field(min_length=1)]
+    tiers: Annotated[dict[Name, TierSection], Field(min_length=1)]
+    tenants: tuple[TenantSection, ...] = ()
+    access: tuple[AccessSection, ...] = ()
+    routes: tuple[RouteSection, ...] = ()
+    response: ResponseSection = ResponseSection()

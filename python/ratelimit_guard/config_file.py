@@ -1,0 +1,68 @@
+"""From a TOML file to a `Config`: every mistake at once, each with its key path and what to write."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ratelimit_guard.config import Config
+from ratelimit_guard.errors import ConfigError
+from ratelimit_guard.references import references
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""A file of 100,000 tenants has about 10 MB; beyond this it is something else."""
+
+_WORDS = {
+    "extra_forbidden": "unknown key: remove it or mend its spelling",
+    "missing": "is required",
+}
+_SILENT = {"extra_forbidden", "missing"}
+_PRIVATE = "identity.keys"
+"""Below this key path a credential may stand by mistake, so no value is repeated."""
+
+
+def load(path: str | PathLike[str]) -> Config:
+    """Read and check a TOML file. `ConfigError` lists every mistake, one per line, with its key path."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(msg) from error
+    if len(text) > MAX_FILE_BYTES:
+        msg = f"{path}: larger than {MAX_FILE_BYTES} bytes: is it a tier file?"
+        raise ConfigError(msg)
+    try:
+        values = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 alike; tomllib descends as deep as the file
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from error
+    return from_dict(values, str(path))
+
+
+def from_dict(values: dict[str, Any], source: str = "configuration") -> Config:
+    """Check a configuration that is already a dict. `ConfigError` lists every mistake."""
+    config, mistakes = None, references(values)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        mistakes = [*(_line(one) for one in error.errors()), *mistakes]
+    if config is None or mistakes:
+        msg = "\n".join(f"{source}: {mistake}" for mistake in mistakes)
+        raise ConfigError(msg)
+    return config
+
+
+def _line(error: Any) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    path = path or "the whole"
+    said = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    given = error["input"]
+    is_shown = isinstance(given, str | int | float) and error["type"] not in _SILENT and not path.startswith(_PRIVATE)
+    return f"{path}: {said}" + (f", got {given!r:.100}" if is_shown else "")

@@ -1,0 +1,47 @@
+"""What happened: one typed event per decision, and a hook that logs it. No credential and no body is in it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ratelimit_guard.decision import Decision
+
+log = logging.getLogger("ratelimit_guard.decisions")
+
+
+class DecisionEvent(NamedTuple):
+    """A decision and what it was about. `route` is the pattern that matched, None when none did."""
+
+    method: str
+    path: str
+    route: str | None
+    cost: int
+    decision: Decision
+
+
+def log_event(event: DecisionEvent) -> None:
+    """Log refusals and shadow refusals, structured in `extra`; what is allowed is not logged.
+
+    As infos: a refusal is the ordinary answer to a caller who asks too much, and must not fill the log of a server
+    whose operator has not asked for it.
+    """
+    decision = event.decision
+    if (decision.allowed and decision.would_refuse is None) or not log.isEnabledFor(logging.INFO):
+        return
+    refused = not decision.allowed
+    tenant = decision.tenant
+    facts = {
+        "action": decision.action,
+        "reason": decision.reason,
+        "tenant": tenant.id if tenant else None,
+        "account": tenant.account if tenant else None,
+        "tier": tenant.tier if tenant else None,
+        "route": event.route,
+        "shadow_policy": decision.would_refuse,
+        "retry_after_s": decision.result.retry_after if decision.result else None,
+    }
+    text = "refused %r: %s" if refused else "would refuse %r: shadow policy %r exceeded"
+    why = decision.reason if refused else decision.would_refuse
+    log.info(text, facts["tenant"], why, extra={"ratelimit_guard": facts})

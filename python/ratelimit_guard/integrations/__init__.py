@@ -1,0 +1,1 @@
+"""What needs a framework to be installed; imported only when asked for."""

@@ -1,0 +1,86 @@
+"""`guard.limit(...)`: the guard's policies on a single handler or on any function."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from ratelimit_guard._wrappers import wrap
+from ratelimit_guard.errors import AccessBlocked, ConfigError, RateLimitExceeded, UsageError
+from ratelimit_guard.request import Request, from_environ, from_scope
+from ratelimit_guard.tenant import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ratelimit_guard.decision import Decision
+    from ratelimit_guard.guard import Guard
+
+
+def limit(
+    guard: Guard,
+    policies: tuple[str, ...],
+    *,
+    tenant: Callable[..., str | Identity] | None = None,
+    account: Callable[..., str] | None = None,
+    cost: int | Callable[..., int] = 1,
+) -> Callable[[Any], Any]:
+    """Charge the named policies, or those of the tenant's tier, before the function runs.
+
+    `tenant`, `account` and a callable `cost` get the call's arguments. Without `tenant` the request is found among the
+    arguments (Starlette, FastAPI, Litestar, Django) or is Flask's current one, and identified as the middleware would.
+    A refusal raises `RateLimitExceeded`, an access rule that blocks raises `AccessBlocked`; the ASGI middleware answers
+    both, in an error handler of Flask or Django `guard.refusal(error.decision)` is the response. Sync and async
+    functions, methods and generators. `ConfigError` for an unknown policy.
+    """
+    guard.reserve(policies)
+    if account is not None and tenant is None:
+        msg = "limit(account=...) needs tenant=... too"
+        raise ConfigError(msg)
+
+    def decorate(function: Any) -> Any:
+        name = f"{function.__module__}:{function.__qualname__}"
+
+        def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            who = find_request(args, kwargs) if tenant is None else _identity(tenant, account, args, kwargs)
+            if who is None:
+                msg = f"{name}: no request among the arguments: write limit(tenant=...)"
+                raise UsageError(msg)
+            plan = guard.plan_for(who, policies, name)
+            request = who if isinstance(who, Request) else None
+            admit(guard.charge(request, plan, cost(*args, **kwargs) if callable(cost) else cost))
+
+        return wrap(function, charge)
+
+    return decorate
+
+
+def admit(decision: Decision) -> None:
+    """Return for a request that may go on, raise for any other."""
+    if decision.result is not None and not decision.allowed:
+        raise RateLimitExceeded(decision.result, decision)
+    if not decision.allowed:
+        raise AccessBlocked(decision)
+
+
+def find_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+    """The request that a handler was called for, if it shows."""
+    for value in (*args, *kwargs.values()):
+        scope: Any = getattr(value, "scope", None)  # Starlette, FastAPI, Litestar, Django
+        if isinstance(scope, dict) and cast("Any", scope).get("type") in {"http", "websocket"}:
+            return from_scope(cast("dict[str, Any]", scope))
+        environ: Any = getattr(value, "META", None)  # Django under WSGI
+        if isinstance(environ, dict):
+            return from_environ(cast("dict[str, Any]", environ))
+    flask = sys.modules.get("flask")
+    if flask is not None and flask.has_request_context():
+        return from_environ(flask.request.environ)
+    return None
+
+
+def _identity(
+    tenant: Callable[..., str | Identity], account: Callable[..., str] | None, args: tuple[Any, ...], kwargs: Any
+) -> Identity:
+    found = tenant(*args, **kwargs)
+    identity = Identity(found) if isinstance(found, str) else found
+    return identity if account is None else identity._replace(account=account(*args, **kwargs))

@@ -1,0 +1,111 @@
+"""A decision as header fields and, if refused, as a body.
+
+Fields follow draft-ietf-httpapi-ratelimit-headers-11; the body is a problem document (RFC 9457) with the problem types
+of that draft, and an `error` member in which the OpenAI clients find their code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ratelimit_guard._core import LimitResult, Quota
+    from ratelimit_guard.decision import Decision
+
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+BLOCKED = {
+    "title": "Access is not permitted",
+    "status": 403,
+    "detail": "an access rule of this service excludes the account",
+    "error": {"message": "access is not permitted", "type": "access", "param": None, "code": "access_blocked"},
+}
+MAX_SECONDS = 999_999_999_999_999
+"""Largest integer of a structured field (RFC 8941); also stands for "never"."""
+LONG_WAIT_S = 60.0
+"""Beyond this, official clients either sleep or give up at random: tell them not to retry."""
+
+
+class Refusal(NamedTuple):
+    """A whole response, for whatever server there is."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def policy_field(policies: Sequence[tuple[str, Quota]]) -> bytes:
+    """The RateLimit-Policy field: constant for a set of policies."""
+    return ",".join(_policy_item(name, quota) for name, quota in policies).encode("ascii")
+
+
+def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> list[tuple[bytes, bytes]]:
+    """The fields of any response, refused or not."""
+    fields = [(b"ratelimit-policy", policies), (b"ratelimit", result.ratelimit_field())]
+    if legacy:
+        fields += [
+            (b"x-ratelimit-limit", b"%d" % result.limit),
+            (b"x-ratelimit-remaining", b"%d" % result.remaining),
+            (b"x-ratelimit-reset", b"%d" % seconds(result.reset_after)),
+        ]
+    return fields
+
+
+def refusal(decision: Decision, fields: list[tuple[bytes, bytes]]) -> Refusal:
+    """Status 429, the time to wait and a body that says which policies are exceeded; 403 for who is blocked."""
+    result = decision.result
+    if result is None:
+        return _response(403, BLOCKED, [], fields)
+    wait_ms = min(math.ceil(min(result.retry_after, MAX_SECONDS) * 1000), MAX_SECONDS)
+    retry = [(b"retry-after", b"%d" % seconds(result.retry_after)), (b"retry-after-ms", b"%d" % wait_ms)]
+    if result.retry_after > LONG_WAIT_S:
+        retry.append((b"x-should-retry", b"false"))
+    return _response(429, _problem(result), retry, fields)
+
+
+def _response(
+    status: int, problem: dict[str, Any], more: list[tuple[bytes, bytes]], fields: list[tuple[bytes, bytes]]
+) -> Refusal:
+    body = json.dumps(problem).encode()
+    head = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    return Refusal(status, [*head, *more, (b"cache-control", b"no-store"), *fields], body)
+
+
+def seconds(duration: float) -> int:
+    """Whole seconds, rounded up: a client that waits them is never too early."""
+    return MAX_SECONDS if duration > MAX_SECONDS else math.ceil(duration)
+
+
+def _problem(result: LimitResult) -> dict[str, Any]:
+    exceeded = [one.policy for one in result.results if not one.allowed]
+    wait = (
+        "the cost exceeds the limit"
+        if math.isinf(result.retry_after)
+        else f"retry after {seconds(result.retry_after)} s"
+    )
+    detail = f"limit {', '.join(exceeded)} exceeded: {wait}"
+    return {
+        "type": QUOTA_EXCEEDED,
+        "title": "Request cannot be satisfied as assigned quota has been exceeded",
+        "status": 429,
+        "detail": detail,
+        "violated-policies": exceeded,
+        "error": {"message": detail, "type": "requests", "param": None, "code": "rate_limit_exceeded"},
+    }
+
+
+def _policy_item(name: str, quota: Quota) -> str:
+    unit = "" if quota.unit == "requests" else f';qu="{_unit(quota.unit)}"'
+    size = quota.limit if quota.burst is None else quota.burst
+    return f"{_string(name)};q={size};w={seconds(quota.window_s)}{unit}"
+
+
+def _string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _unit(unit: str) -> str:
+    return unit if unit == "concurrent-requests" else f"ratelimit-guard-{unit}"

@@ -1,0 +1,166 @@
+"""Who asks: request → `Tenant` and account.
+
+A credential names an account only when the operator's list or callable knows it. Every other request belongs to its
+address, however many credentials it makes up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+from ratelimit_guard.address import Proxies, client_address
+from ratelimit_guard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ratelimit_guard.config import AccessSection, Attribute, Config, TenantSection
+    from ratelimit_guard.request import Request
+
+K = TypeVar("K")
+Lookup: TypeAlias = "Callable[[Request], Identity | None]"
+
+MAX_CREDENTIAL_BYTES = 1024
+"""Longer credentials are not looked up: hashing them costs the server and no list that we know holds such a one."""
+MAX_REMEMBERED = 16_384
+"""Known credentials, and addresses of peers, that are remembered as written; beyond that all are worked out again."""
+ADDRESS = "address:"
+"""What the id of a tenant begins with whom nobody vouched for, and no other: see `_own_name`."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Identity(NamedTuple):
+    """What a lookup knows of a request. Without an account the tenant is his own; without a tier the file decides."""
+
+    tenant: str
+    account: str | None = None
+    tier: str | None = None
+    attributes: Mapping[str, Attribute] = _NOTHING
+
+
+class Tenant(NamedTuple):
+    """Who pays, which of his accounts asks, at which tier. `confirmed`: somebody vouched for it."""
+
+    id: str
+    account: str
+    tier: str
+    confirmed: bool
+    blocked: bool = False
+
+
+class Tenants:
+    """The operator's list of credentials and tenants."""
+
+    def __init__(self, config: Config, lookup: Lookup | None = None) -> None:
+        """Keep what the file says; `lookup` replaces its list of credentials. `ConfigError` for an async one."""
+        if inspect.iscoroutinefunction(lookup):
+            msg = f"lookup {lookup!r:.100} is async: write a plain function, it is called by sync servers too"
+            raise ConfigError(msg)
+        self.proxies = Proxies.of(config.identity.trusted_proxies)
+        self._config = config
+        self._lookup = lookup or (_user if config.identity.source == "user" else None)
+        self._header = config.identity.header.lower().encode()
+        self._sections = {tenant.id: tenant for tenant in config.tenants}
+        self._keys = {
+            bytes.fromhex(key.sha256): Identity(key.tenant, key.account or key.sha256[:16])
+            for key in config.identity.keys
+        }
+        self._by_credential: dict[bytes, Tenant] = {}
+        self._by_peer: dict[str | None, Tenant] = {}
+
+    def identify(self, request: Request) -> Tenant:
+        """Who asks: the owner of a known credential, or else an address. What a lookup raises is raised."""
+        if self._lookup is not None:
+            identity = self._lookup(request)
+            return self.anonymous(request) if identity is None else self.tenant(identity)
+        credential = request.header(self._header) if self._keys else None
+        if credential is None:
+            return self.anonymous(request)
+        known = self._by_credential.get(credential)
+        return known if known is not None else self._look_up(credential, request)
+
+    def tenant(self, identity: Identity) -> Tenant:
+        """The tenant that an identity means, with the tier that file and access rules give him."""
+        section = self._sections.get(identity.tenant)
+        attributes = {**_attributes(section), **identity.attributes}
+        tier, blocked = _access(attributes, self._config.access)
+        tier = tier or identity.tier or (section.tier if section else self._config.identity.default_tier)
+        if tier not in self._config.tiers:
+            tier = self._config.identity.default_tier
+        name = _own_name(identity.tenant)
+        return Tenant(name, _account_name(name, identity.account), tier, True, blocked)
+
+    def anonymous(self, request: Request) -> Tenant:
+        """The tenant of a request for which nobody vouches."""
+        known = self._by_peer.get(request.peer)
+        if known is not None:
+            return known
+        name = ADDRESS + client_address(request, self.proxies)
+        tenant = Tenant(name, name, self._config.identity.anonymous_tier, False)
+        return tenant if self.proxies.any else _remember(self._by_peer, request.peer, tenant)
+
+    def _look_up(self, credential: bytes, request: Request) -> Tenant:
+        digest = credential_digest(credential)
+        identity = None if digest is None else self._keys.get(digest)
+        if identity is None:
+            return self.anonymous(request)
+        # Only credentials that the list knows get here, so a flood of made-up ones fills nothing.
+        return _remember(self._by_credential, credential, self.tenant(identity))
+
+
+def _remember(known: dict[K, Tenant], key: K, tenant: Tenant) -> Tenant:
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[key] = tenant
+    return tenant
+
+
+def credential_digest(credential: bytes) -> bytes | None:
+    """SHA-256 of a credential as the tier file lists it; the scheme `Bearer` does not belong to it."""
+    if len(credential) > MAX_CREDENTIAL_BYTES:
+        return None
+    if credential[:7].lower() == b"bearer ":
+        credential = credential[7:]
+    return hashlib.sha256(credential.strip()).digest()
+
+
+def _own_name(tenant: str) -> str:
+    """Users choose their names: nobody may take an address's, and no two names become one."""
+    return f"%{tenant}" if tenant.startswith((ADDRESS, "%")) else tenant
+
+
+def _account_name(tenant: str, account: str | None) -> str:
+    """The first slash ends the tenant, so that no account of one is the account of another."""
+    tenant = tenant.replace("%", "%25").replace("/", "%2F")
+    return tenant if account is None else f"{tenant}/{account}"
+
+
+def _user(request: Request) -> Identity | None:
+    """The user whom the app's own authentication found: `scope["user"]`, or REMOTE_USER of a WSGI server."""
+    user = request.native.get("user") or request.native.get("REMOTE_USER")
+    if isinstance(user, str) or user is None:
+        return Identity(user) if user else None
+    if not getattr(user, "is_authenticated", False):
+        return None
+    name = getattr(user, "username", None) or getattr(user, "display_name", None)
+    return Identity(str(name)) if name else None
+
+
+def _attributes(section: TenantSection | None) -> Mapping[str, Attribute]:
+    return section.attributes if section else _NOTHING
+
+
+def _access(attributes: Mapping[str, Attribute], rules: tuple[AccessSection, ...]) -> tuple[str | None, bool]:
+    for rule in rules:
+        if all(_holds(attributes.get(name), wanted) for name, wanted in rule.when.items()):
+            return rule.tier, rule.block
+    return None, False
+
+
+def _holds(value: Attribute | None, wanted: Attribute | tuple[Attribute, ...]) -> bool:
+    # True is 1 for Python and not for an operator.
+    options = wanted if isinstance(wanted, tuple) else (wanted,)
+    return any(value == option and type(value) is type(option) for option in options)

@@ -1,0 +1,66 @@
+"""`ratelimit-guard check` and `hash-key`, run as a user runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "limits.toml"
+
+
+def run(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("ratelimit-guard"), *arguments]
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=60, check=False, env={"COLUMNS": "160"}
+    )
+
+
+def test_check_shows_what_the_file_means() -> None:
+    done = run("check", EXAMPLE)
+    assert done.returncode == 0, done.stderr
+    for text in ("20/second; burst=40", "shadow", "business", "exempt", "do not outlive a reboot", "correct"):
+        assert text in done.stdout
+
+
+def test_check_shows_what_a_tenant_gets() -> None:
+    done = run("check", EXAMPLE, "--tenant", "acme", "--method", "POST", "--path", "/v1/images/cats")
+    assert "acme (tier business): POST /v1/images/cats" in done.stdout
+    last = done.stdout[done.stdout.index("acme (tier") :]
+    assert [name in last for name in ("burst", "daily", "images", "next-year", "address")] == [True] * 4 + [False]
+    assert "an unknown caller (tier anonymous)" in run("check", EXAMPLE, "--tenant", "nobody").stdout
+
+
+def test_check_names_every_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text(
+        EXAMPLE.read_text().replace("100_000/day", "many/day").replace('tier = "business"', 'tier = "gold"')
+    )
+    done = run("check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "policies.daily.quota" in done.stderr
+    assert "tenants[0].tier: there is no tier 'gold'" in done.stderr
+
+
+def test_check_says_what_a_change_does(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text(
+        EXAMPLE.read_text()
+        .replace("policies.free]", "policies.gratis]")
+        .replace('["free"]', '["gratis"]')
+        .replace("100_000/day", "200_000/day")
+    )
+    done = run("check", path, "--against", EXAMPLE)
+    assert "policy 'free' is gone; if it was renamed, the new name starts afresh" in done.stdout
+    assert "100000/day becomes 200000/day (enforce); what was used stays used" in done.stdout
+
+
+def test_hash_key() -> None:
+    done = run("hash-key", text="sk-example-acme\n")
+    assert done.stdout.strip() == hashlib.sha256(b"sk-example-acme").hexdigest()
+    assert done.stdout.strip() in EXAMPLE.read_text()
+
+
+def test_help_without_arguments() -> None:
+    assert "check" in run("--help").stdout
