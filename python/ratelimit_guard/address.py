@@ -39,10 +39,8 @@ class Proxies(NamedTuple):
         """Is there one at all? Else an address depends on nothing but the peer."""
         return self.unix or bool(self.networks)
 
-    def have(self, address: Address | None) -> bool:
-        """Is it one of them? None is what has no address."""
-        if address is None:
-            return self.unix
+    def have(self, address: Address) -> bool:
+        """Is it one of them?"""
         return any(address in network for network in self.networks if network.version == address.version)
 
 
@@ -50,10 +48,12 @@ def client_address(request: Request, proxies: Proxies) -> str:
     """The address that the request belongs to: the nearest hop that is no trusted proxy.
 
     X-Forwarded-For is walked from the right, where our own proxies wrote. What stands left of the first untrusted or
-    malformed hop was said by the client and is not believed.
+    malformed hop was said by the client and is not believed. Peers without an address are one of two: `peer:unix`, for
+    those of a unix socket, whom servers give no peer or one with "unix:" before it, and `peer:unknown`.
     """
     address = parse_address(request.peer or "")
-    if proxies.have(address):
+    socket = not request.peer or request.peer.startswith("unix:")
+    if proxies.unix and socket if address is None else proxies.have(address):
         hops = b",".join(request.header_values(b"x-forwarded-for")).rsplit(b",", MAX_HOPS)
         for hop in reversed(hops[-MAX_HOPS:]):
             nearer = parse_address(hop.strip().decode("latin-1"))
@@ -62,7 +62,9 @@ def client_address(request: Request, proxies: Proxies) -> str:
             address = nearer
             if not proxies.have(address):
                 break
-    return f"peer:{request.peer or 'unknown'}" if address is None else subscriber(address)
+    if address is None:
+        return "peer:unix" if socket else "peer:unknown"
+    return subscriber(address)
 
 
 def parse_address(text: str) -> Address | None:

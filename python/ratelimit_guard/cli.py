@@ -34,7 +34,7 @@ def check(
     against: Annotated[Path | None, typer.Option(help="the file in force: say what the change does")] = None,
 ) -> None:
     """Check a tier file: every mistake at once, what it means, and what a tenant gets on a route."""
-    out = Console(highlight=False)
+    out = Console(highlight=False, markup=False, emoji=False)  # names are the operator's
     try:
         config = load(file)
         former = load(against) if against else None
@@ -46,17 +46,20 @@ def check(
     if tenant is not None or path != "/":
         out.print(effective(config, tenant, method, path))
     for line in [*advice(config), *(changes(former, config) if former else ())]:
-        out.print(f"- {line}", markup=False)
-    out.print(f"{file}: correct", markup=False)
+        out.print(f"- {line}")
+    out.print(f"{file}: correct")
 
 
 @app.command()
 def hash_key() -> None:
     """Print the SHA-256 of a credential read from standard input, as the tier file lists it."""
-    from ratelimit_guard.tenant import credential_digest  # noqa: PLC0415  keeps `--help` quick
+    from ratelimit_guard.tenant import MAX_CREDENTIAL_BYTES, credential_digest  # noqa: PLC0415  keeps `--help` quick
 
-    digest = credential_digest(sys.stdin.readline().strip().encode())
-    print("too long" if digest is None else digest.hex())
+    digest = credential_digest(sys.stdin.readline().encode())
+    if digest is None:
+        print(f"give a credential of 1 to {MAX_CREDENTIAL_BYTES} bytes on standard input", file=sys.stderr)
+        raise typer.Exit(1)
+    print(digest.hex())
 
 
 def main() -> None:

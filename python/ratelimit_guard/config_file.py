@@ -23,8 +23,10 @@ _WORDS = {
     "missing": "is required",
 }
 _SILENT = {"extra_forbidden", "missing"}
-_PRIVATE = "identity.keys"
+_PRIVATE = "identity"
 """Below this key path a credential may stand by mistake, so no value is repeated."""
+_KEYS = ("identity", "keys")
+"""Below this one it may also stand as the name of a key."""
 
 
 def load(path: str | PathLike[str]) -> Config:
@@ -60,9 +62,14 @@ def from_dict(values: dict[str, Any], source: str = "configuration") -> Config:
 
 
 def _line(error: Any) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    parts, given, said = error["loc"], error["input"], str(error["msg"])
+    if error["type"] == "extra_forbidden" and parts[:2] == _KEYS:
+        parts = parts[:-1]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
     path = path or "the whole"
-    said = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    given = error["input"]
-    is_shown = isinstance(given, str | int | float) and error["type"] not in _SILENT and not path.startswith(_PRIVATE)
+    said = _WORDS.get(error["type"], said.removeprefix("Value error, "))
+    is_private = path.startswith(_PRIVATE)
+    if is_private and isinstance(given, str):
+        said = said.replace(repr(given), "this")
+    is_shown = isinstance(given, str | int | float) and error["type"] not in _SILENT and not is_private
     return f"{path}: {said}" + (f", got {given!r:.100}" if is_shown else "")

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 class Decision(NamedTuple):
     """What to do with a request, and why.
 
-    `result` is the answer of the enforced policies, None when none applies; `shadow` is the answer of those that only
-    watch. `policy_field` describes the enforced policies as a RateLimit-Policy field.
+    `result` is the answer of the enforced policies, None when none applies; `shadow` are the answers of those that only
+    watch, asked when the request may go on. `policy_field` describes the enforced policies as a RateLimit-Policy field.
     """
 
     action: Literal["allow", "refuse", "block"]
     reason: str
     tenant: Tenant | None = None
     result: LimitResult | None = None
-    shadow: LimitResult | None = None
+    shadow: tuple[LimitResult, ...] = ()
     policy_field: bytes = b""
 
     @property
@@ -31,20 +31,20 @@ class Decision(NamedTuple):
         return self.action == "allow"
 
     @property
-    def would_refuse(self) -> str | None:
-        """Name of the tightest shadow policy that is exceeded."""
-        return None if self.shadow is None or self.shadow.allowed else self.shadow.policy
+    def would_refuse(self) -> tuple[str, ...]:
+        """Names of the shadow policies that are exceeded."""
+        return tuple([answer.policy for answer in self.shadow if not answer.allowed])
 
 
 EXEMPT = Decision("allow", "exempt")
 
 
 def decide(
-    tenant: Tenant, result: LimitResult | None, shadow: LimitResult | None, policy_field: bytes = b""
+    tenant: Tenant, result: LimitResult | None, shadow: tuple[LimitResult, ...] = (), policy_field: bytes = b""
 ) -> Decision:
     """Refuse exactly when an enforced policy does; block whom the operator's access rules block."""
     if tenant.blocked:
-        return Decision("block", "blocked by an access rule", tenant, None, shadow)
+        return Decision("block", "blocked by an access rule", tenant)
     if result is None:
         return Decision("allow", "no policy", tenant, None, shadow)
     if result.allowed:

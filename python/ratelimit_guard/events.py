@@ -28,7 +28,7 @@ def log_event(event: DecisionEvent) -> None:
     whose operator has not asked for it.
     """
     decision = event.decision
-    if (decision.allowed and decision.would_refuse is None) or not log.isEnabledFor(logging.INFO):
+    if (decision.allowed and not decision.would_refuse) or not log.isEnabledFor(logging.INFO):
         return
     refused = not decision.allowed
     tenant = decision.tenant
@@ -39,9 +39,9 @@ def log_event(event: DecisionEvent) -> None:
         "account": tenant.account if tenant else None,
         "tier": tenant.tier if tenant else None,
         "route": event.route,
-        "shadow_policy": decision.would_refuse,
+        "shadow_policies": decision.would_refuse,
         "retry_after_s": decision.result.retry_after if decision.result else None,
     }
-    text = "refused %r: %s" if refused else "would refuse %r: shadow policy %r exceeded"
-    why = decision.reason if refused else decision.would_refuse
+    text = "refused %r: %s" if refused else "would refuse %r: shadow policies exceeded: %s"
+    why = decision.reason if refused else ", ".join(decision.would_refuse)
     log.info(text, facts["tenant"], why, extra={"ratelimit_guard": facts})

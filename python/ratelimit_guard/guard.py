@@ -16,7 +16,7 @@ except ModuleNotFoundError as missing:
     text = "a guard needs pydantic: pip install 'ratelimit-guard[guard]'"
     raise ImportError(text) from missing
 
-from ratelimit_guard.compiled import Compiled, open_store
+from ratelimit_guard.compiled import Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.events import DecisionEvent, log_event
@@ -67,7 +67,7 @@ class Guard:
         self._responder = responder
         self._compiled = Compiled(config, open_store(config, clock), lookup)
         self._reloader: Reloader | None = None
-        self._decorated = set[str]()
+        self._decorated = set[tuple[str, ...]]()
 
     @classmethod
     def from_file(cls, path: str | PathLike[str], *, reload_every: float | None = 1.0, **options: Any) -> Guard:
@@ -110,9 +110,8 @@ class Guard:
         if (config.store, config.namespace) != (self.config.store, self.config.namespace):
             msg = "store and namespace cannot change while the server runs: restart it"
             raise ConfigError(msg)
-        compiled = Compiled(config, self._compiled.store, self._lookup)
-        compiled.require(self._decorated)
-        self._compiled = compiled
+        require(config, (name for names in self._decorated for name in names))
+        self._compiled = Compiled(config, self._compiled.store, self._lookup, self._decorated)
 
     def reload(self) -> bool:
         """Look at the file now and wait for it. False: nothing changed, or the file is wrong, which is logged."""
@@ -120,7 +119,7 @@ class Guard:
 
     def plan(self, request: Request) -> Plan | None:
         """What the request must pay; None when it is exempt. Pure but for the operator's `lookup`."""
-        compiled = self._compiled if self._reloader is None else self._in_force()
+        compiled = self.in_force()
         route = compiled.routes.find(request.method, request.path)
         if route is not None and route.exempt:
             return None
@@ -135,15 +134,12 @@ class Guard:
 
     def charge(self, request: Request | None, plan: Plan, cost: int) -> Decision:
         """Charge a plan, once more for every message of a websocket that costs something."""
-        tenant, rules, keys, shadow_keys = plan
-        shadow = None
-        if tenant.blocked:
-            decision = decide(tenant, None, None)
-        else:
-            result = rules.enforced.acquire(keys, cost, tenant.confirmed)
-            shadow = None if rules.shadow is None else rules.shadow.acquire(shadow_keys, cost, tenant.confirmed)
-            decision = decide(tenant, result, shadow, rules.policy_field)
-        if self._hooks or shadow is not None or not decision.allowed:
+        tenant, rules = plan.tenant, plan.rules
+        result = None if tenant.blocked else plan.charge(cost)
+        # What is refused does not run, so it must not count for a policy that is tried out.
+        watched = rules.shadow and not tenant.blocked and (result is None or result.allowed)
+        decision = decide(tenant, result, plan.charge_shadow(cost) if watched else (), rules.policy_field)
+        if self._hooks or watched or not decision.allowed:
             method, path = (request.method, request.path) if request else ("", "")
             self._tell(DecisionEvent(method, path, rules.route, cost, decision))
         return decision
@@ -172,7 +168,7 @@ class Guard:
 
     def plan_for(self, who: Request | Identity, policies: Sequence[str], route: str) -> Plan:
         """A plan without a route of the file: the named policies, or those of the tenant's tier."""
-        compiled = self._in_force()
+        compiled = self.in_force()
         request = who if isinstance(who, Request) else None
         tenant = compiled.tenants.tenant(who) if isinstance(who, Identity) else compiled.tenants.identify(who)
         names = tuple(policies) or compiled.config.tiers[tenant.tier].policies
@@ -180,22 +176,23 @@ class Guard:
 
     def reserve(self, names: Sequence[str]) -> None:
         """See to it that these policies are there as long as the guard. `ConfigError` for a name that is none."""
-        self._compiled.bind(names, None, "")
-        self._decorated.update(names)
+        require(self.config, names)
+        self._decorated.add(tuple(names))
+        self._compiled.named(tuple(names), "")
 
     @property
     def store(self) -> MemoryStore | SharedStore:
         """Where the counters are."""
         return self._compiled.store
 
-    def _in_force(self) -> Compiled:
+    def in_force(self) -> Compiled:
+        """The configuration made ready; now and then a request starts the look at the file by this."""
         if self._reloader is not None:
             self._reloader.look(self)
         return self._compiled
 
     def _tell(self, event: DecisionEvent) -> None:
-        log_event(event)
-        for hook in self._hooks:
+        for hook in (log_event, *self._hooks):
             try:
                 hook(event)
             except Exception:  # a hook is the operator's; the request is the customer's

@@ -64,18 +64,28 @@ def admit(decision: Decision) -> None:
 
 
 def find_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
-    """The request that a handler was called for, if it shows."""
+    """The request that a handler was called for, if it shows. A body with fields of such names is not believed."""
     for value in (*args, *kwargs.values()):
         scope: Any = getattr(value, "scope", None)  # Starlette, FastAPI, Litestar, Django
-        if isinstance(scope, dict) and cast("Any", scope).get("type") in {"http", "websocket"}:
+        if isinstance(scope, dict) and _is_scope(cast("dict[str, Any]", scope)):
             return from_scope(cast("dict[str, Any]", scope))
         environ: Any = getattr(value, "META", None)  # Django under WSGI
-        if isinstance(environ, dict):
+        if isinstance(environ, dict) and callable(getattr(value, "build_absolute_uri", None)):
             return from_environ(cast("dict[str, Any]", environ))
     flask = sys.modules.get("flask")
     if flask is not None and flask.has_request_context():
         return from_environ(flask.request.environ)
     return None
+
+
+def _is_scope(scope: dict[str, Any]) -> bool:
+    """Does it look like a server's? Those have bytes, and no JSON that a client sends has any."""
+    headers: Any = scope.get("headers")
+    if scope.get("type") not in ("http", "websocket") or type(headers) not in (list, tuple):
+        return False
+    first = headers[0] if headers else (b"", b"")
+    pair = type(first) in (list, tuple) and [type(part) for part in first] == [bytes, bytes]
+    return pair and isinstance(scope.get("query_string"), bytes)
 
 
 def _identity(

@@ -18,7 +18,7 @@ def references(values: dict[str, Any]) -> list[str]:
         # Where a whole section is missing, that is the mistake, and not every name that should be in it.
         *(_undefined("policy", _policies(values), policies) if policies else ()),
         *(_undefined("tier", _tiers(values), tiers) if tiers else ()),
-        *_undefined("tenant", _owners(identity), tenants),
+        *_owners(identity, tenants),
         *_doubles("tenants", "id", tenants),
         *_doubles("identity.keys", "sha256", hashes),
     ]
@@ -41,10 +41,13 @@ def _tiers(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"{key}[{index}].tier", entry["tier"]
 
 
-def _owners(identity: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _owners(identity: dict[str, Any], tenants: list[Any]) -> Iterator[str]:
+    defined = {name for name in tenants if isinstance(name, str)}
     for index, entry in _entries(identity, "keys"):
-        if "tenant" in entry:
-            yield f"identity.keys[{index}].tenant", entry["tenant"]
+        name = entry.get("tenant")
+        if isinstance(name, str) and name not in defined:
+            # Not the name: a credential may stand there by mistake.
+            yield f"identity.keys[{index}].tenant: is no tenant of this file: define it, or use the id of one"
 
 
 def _undefined(what: str, named: Iterable[tuple[str, Any]], known: Iterable[Any]) -> Iterator[str]:

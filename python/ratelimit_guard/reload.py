@@ -48,7 +48,7 @@ class Reloader:
             thread.start()
 
     def reload(self, guard: Guard) -> bool:
-        """Let a changed file take effect. False: nothing changed, or the file is wrong, which is logged as an error."""
+        """Let a changed file take effect. Never raises: False if nothing changed, or if it is wrong: see the log."""
         if not self._lock.acquire(blocking=False):
             return False  # another thread is at it
         try:
@@ -60,6 +60,9 @@ class Reloader:
         except (ConfigError, StoreError) as error:
             text = "%s changed and is ignored, the former configuration stays in force:\n%s"
             log.error(text, self._path, error)  # noqa: TRY400  the text says it all
+            return False
+        except Exception:  # whatever it is, the thread ends with a word and the next change is looked at
+            log.exception("%s changed and cannot be read", self._path)
             return False
         finally:
             self._lock.release()

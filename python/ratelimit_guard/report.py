@@ -19,14 +19,14 @@ HOUR_S = 3600.0
 
 def overview(config: Config) -> list[Table]:
     """Policies, tiers and routes."""
-    policies = _table("policy", "quota", "per", "mode")
+    policies = Table("policy", "quota", "per", "mode")
     for name, policy in config.policies.items():
         policies.add_row(name, str(policy.quota), policy.per, policy.mode)
-    tiers = _table("tier", "policies", "tenants")
+    tiers = Table("tier", "policies", "tenants")
     for name, tier in config.tiers.items():
         tenants = sum(tenant.tier == name for tenant in config.tenants)
         tiers.add_row(name, ", ".join(tier.policies) or "unlimited", str(tenants))
-    routes = _table("route", "methods", "cost", "more policies")
+    routes = Table("route", "methods", "cost", "more policies")
     for route in config.routes:
         cost = "exempt" if route.exempt else str(route.cost)
         routes.add_row(route.match, ", ".join(route.methods) or "all", cost, ", ".join(route.policies))
@@ -90,7 +90,3 @@ def changes(former: Config, config: Config) -> Iterator[str]:
 def _missing(names: Iterable[str], others: Iterable[str]) -> list[str]:
     known = set(others)
     return [name for name in names if name not in known]
-
-
-def _table(*columns: str) -> Table:
-    return Table(*columns)

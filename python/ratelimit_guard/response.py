@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 BLOCKED = {
-    "title": "Access is not permitted",
+    "title": "Forbidden",
     "status": 403,
     "detail": "an access rule of this service excludes the account",
     "error": {"message": "access is not permitted", "type": "access", "param": None, "code": "access_blocked"},
@@ -59,8 +59,10 @@ def refusal(decision: Decision, fields: list[tuple[bytes, bytes]]) -> Refusal:
     result = decision.result
     if result is None:
         return _response(403, BLOCKED, [], fields)
-    wait_ms = min(math.ceil(min(result.retry_after, MAX_SECONDS) * 1000), MAX_SECONDS)
-    retry = [(b"retry-after", b"%d" % seconds(result.retry_after)), (b"retry-after-ms", b"%d" % wait_ms)]
+    retry: list[tuple[bytes, bytes]] = []
+    if math.isfinite(result.retry_after):  # what never fits must not be waited for
+        wait_ms = math.ceil(result.retry_after * 1000)
+        retry = [(b"retry-after", b"%d" % seconds(result.retry_after)), (b"retry-after-ms", b"%d" % wait_ms)]
     if result.retry_after > LONG_WAIT_S:
         retry.append((b"x-should-retry", b"false"))
     return _response(429, _problem(result), retry, fields)
@@ -98,14 +100,12 @@ def _problem(result: LimitResult) -> dict[str, Any]:
 
 
 def _policy_item(name: str, quota: Quota) -> str:
-    unit = "" if quota.unit == "requests" else f';qu="{_unit(quota.unit)}"'
-    size = quota.limit if quota.burst is None else quota.burst
-    return f"{_string(name)};q={size};w={seconds(quota.window_s)}{unit}"
+    unit = "" if quota.unit == "requests" else f';qu="ratelimit-guard-{quota.unit}"'
+    if quota.burst is None:
+        return f"{_string(name)};q={quota.limit};w={seconds(quota.window_s)}{unit}"
+    # A bucket holds its burst, and is full again after so long: that is its rate.
+    return f"{_string(name)};q={quota.burst};w={seconds(quota.window_s * quota.burst / quota.limit)}{unit}"
 
 
 def _string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _unit(unit: str) -> str:
-    return unit if unit == "concurrent-requests" else f"ratelimit-guard-{unit}"

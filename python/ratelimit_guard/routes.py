@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 MAX_RECENT = 1024
 """Requests whose route is remembered: most servers have fewer paths that are asked often."""
-MAX_RECENT_PATH = 256
-"""Longer paths are matched anew, so that what clients write takes at most some 300 KB."""
+MAX_RECENT_CHARACTERS = 256
+"""Of method and path; what is longer is matched anew, so that what clients write takes at most some 300 KB."""
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}")
 _SLASHES = re.compile(r"//+")
+_REST = ".*"
 
 
 class Route(NamedTuple):
@@ -51,10 +52,11 @@ class Routes:
         """The route of a request, or None."""
         if not self._routes:
             return None
-        return (self._recent if len(path) <= MAX_RECENT_PATH else self._find)(method, path)
+        return (self._recent if len(method) + len(path) <= MAX_RECENT_CHARACTERS else self._find)(method, path)
 
     def _find(self, method: str, path: str) -> RouteSection | None:
-        method, path = method.upper(), plain(path)
+        # A pattern that ends in "$", as Starlette's do, takes a newline after the path too.
+        method, path = method.upper(), plain(path.removesuffix("\n"))
         for route in self._routes:
             if route.takes(method, path):
                 return route.section
@@ -73,12 +75,30 @@ def plain(path: str) -> str:
 
 
 def compile_pattern(match: str) -> re.Pattern[str]:
-    """A path pattern as a regular expression. `ConfigError` for braces that name no parameter."""
-    match, pieces, end = plain(match), list[str](), 0
-    for found in _PARAMETER.finditer(match):
-        pieces += [_literal(match[end : found.start()]), ".*" if found[2] else "[^/]+"]
-        end = found.end()
-    return re.compile("".join([*pieces, _literal(match[end:])]), re.DOTALL)
+    """A path pattern as a regular expression, whose matching takes time in proportion to the path.
+
+    `ConfigError` for braces that name no parameter, two parameters in one segment, and a `:path` before the end.
+    """
+    segments = plain(match).split("/")
+    if any(found[2] for segment in segments[:-1] for found in _PARAMETER.finditer(segment)):
+        msg = "{name:path} takes the rest of the path: write it at the end"
+        raise ConfigError(msg)
+    pieces = [_segment(segment) for segment in segments]
+    if pieces[-1] == _REST:  # "/files/{rest:path}" takes "/files/" too, whose slash `plain` takes away
+        return re.compile("/".join(pieces[:-1]) + "(?:/.*)?", re.DOTALL)
+    return re.compile("/".join(pieces), re.DOTALL)
+
+
+def _segment(segment: str) -> str:
+    parameters = list(_PARAMETER.finditer(segment))
+    if not parameters:
+        return _literal(segment)
+    if len(parameters) > 1:
+        msg = "write one parameter in a segment"
+        raise ConfigError(msg)
+    (found,) = parameters
+    inner = _REST if found[2] else "[^/]+"
+    return _literal(segment[: found.start()]) + inner + _literal(segment[found.end() :])
 
 
 def _literal(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard._core import LimitResult, TableLimiter
     from ratelimit_guard.request import Request
     from ratelimit_guard.tenant import Tenant
 
@@ -17,27 +17,23 @@ if TYPE_CHECKING:
 class Charge:
     """Some policies, bound together: all pay or none pays, each for its own partition."""
 
-    __slots__ = ("_acquire", "_partitions")
+    __slots__ = ("_partitions", "acquire")
 
-    def __init__(self, bound: Any, partitions: tuple[Partition, ...]) -> None:
-        """`bound` is None when there is no policy."""
-        self._acquire = None if bound is None else bound.acquire_each
+    def __init__(self, bound: TableLimiter, partitions: tuple[Partition, ...]) -> None:
+        """`acquire(keys, cost, confirmed)` takes the cost from every policy or from none."""
+        self.acquire: Callable[[tuple[str, ...], int, bool], LimitResult] = bound.acquire_each
         self._partitions = partitions
 
     def keys(self, tenant: Tenant, request: Request | None) -> tuple[str, ...]:
         """The partition of each policy on which the request draws."""
         return tuple([partition(tenant, request) for partition in self._partitions])
 
-    def acquire(self, keys: tuple[str, ...], cost: int, confirmed: bool) -> LimitResult | None:
-        """Take the cost from every policy or from none; None when there is none to take from."""
-        return None if self._acquire is None else self._acquire(keys, cost, confirmed)
-
 
 class Rules(NamedTuple):
-    """What holds for a tier on a route."""
+    """What holds for a tier on a route. `enforced` is None without a policy; each shadow policy counts for itself."""
 
-    enforced: Charge
-    shadow: Charge | None
+    enforced: Charge | None
+    shadow: tuple[Charge, ...]
     cost: int
     message_cost: int
     route: str | None
@@ -45,8 +41,8 @@ class Rules(NamedTuple):
 
     def plan(self, tenant: Tenant, request: Request | None) -> Plan:
         """What the tenant must pay."""
-        shadow_keys = () if self.shadow is None else self.shadow.keys(tenant, request)
-        return Plan(tenant, self, self.enforced.keys(tenant, request), shadow_keys)
+        keys = () if self.enforced is None else self.enforced.keys(tenant, request)
+        return Plan(tenant, self, keys, tuple(charge.keys(tenant, request) for charge in self.shadow))
 
 
 class Plan(NamedTuple):
@@ -55,4 +51,14 @@ class Plan(NamedTuple):
     tenant: Tenant
     rules: Rules
     keys: tuple[str, ...]
-    shadow_keys: tuple[str, ...]
+    shadow_keys: tuple[tuple[str, ...], ...]
+
+    def charge(self, cost: int) -> LimitResult | None:
+        """Take the cost from every enforced policy, or from none; None when there is none."""
+        charge = self.rules.enforced
+        return None if charge is None else charge.acquire(self.keys, cost, self.tenant.confirmed)
+
+    def charge_shadow(self, cost: int) -> tuple[LimitResult, ...]:
+        """Take the cost from each shadow policy that has room for it."""
+        both = zip(self.rules.shadow, self.shadow_keys, strict=True)
+        return tuple(charge.acquire(keys, cost, self.tenant.confirmed) for charge, keys in both)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-from ratelimit_guard.address import Proxies, client_address
+from ratelimit_guard.address import MAX_ADDRESS_CHARACTERS, Proxies, client_address
 from ratelimit_guard.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ K = TypeVar("K")
 Lookup: TypeAlias = "Callable[[Request], Identity | None]"
 
 MAX_CREDENTIAL_BYTES = 1024
-"""Longer credentials are not looked up: hashing them costs the server and no list that we know holds such a one."""
+"""Longer credentials are not looked up: hashing them costs the server and no list that we know holds such a one.
+What is remembered is no longer than this either, white space and scheme included."""
 MAX_REMEMBERED = 16_384
 """Known credentials, and addresses of peers, that are remembered as written; beyond that all are worked out again."""
+MAX_NAME_CHARACTERS = 256
+"""Longest tenant and account of a tier file. What a lookup returns may be longer and counts under its hash."""
 ADDRESS = "address:"
 """What the id of a tenant begins with whom nobody vouched for, and no other: see `_own_name`."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -80,10 +84,10 @@ class Tenants:
         if credential is None:
             return self.anonymous(request)
         known = self._by_credential.get(credential)
-        return known if known is not None else self._look_up(credential, request)
+        return known if known is not None else self._look_up(request)
 
     def tenant(self, identity: Identity) -> Tenant:
-        """The tenant that an identity means, with the tier that file and access rules give him."""
+        """The tenant that an identity means, with the tier that file and access rules give him. Never fails."""
         section = self._sections.get(identity.tenant)
         attributes = {**_attributes(section), **identity.attributes}
         tier, blocked = _access(attributes, self._config.access)
@@ -100,15 +104,21 @@ class Tenants:
             return known
         name = ADDRESS + client_address(request, self.proxies)
         tenant = Tenant(name, name, self._config.identity.anonymous_tier, False)
-        return tenant if self.proxies.any else _remember(self._by_peer, request.peer, tenant)
+        if self.proxies.any or len(request.peer or "") > MAX_ADDRESS_CHARACTERS:
+            return tenant
+        return _remember(self._by_peer, request.peer, tenant)
 
-    def _look_up(self, credential: bytes, request: Request) -> Tenant:
-        digest = credential_digest(credential)
-        identity = None if digest is None else self._keys.get(digest)
-        if identity is None:
-            return self.anonymous(request)
-        # Only credentials that the list knows get here, so a flood of made-up ones fills nothing.
-        return _remember(self._by_credential, credential, self.tenant(identity))
+    def _look_up(self, request: Request) -> Tenant:
+        """The owner of the first credential that the list knows, of however many there are."""
+        for credential in request.header_values(self._header):
+            digest = credential_digest(credential)
+            identity = None if digest is None else self._keys.get(digest)
+            if identity is not None:
+                # Only known credentials get here, so a flood of made-up ones fills nothing.
+                tenant = self.tenant(identity)
+                short = len(credential) <= MAX_CREDENTIAL_BYTES
+                return _remember(self._by_credential, credential, tenant) if short else tenant
+        return self.anonymous(request)
 
 
 def _remember(known: dict[K, Tenant], key: K, tenant: Tenant) -> Tenant:
@@ -119,34 +129,46 @@ def _remember(known: dict[K, Tenant], key: K, tenant: Tenant) -> Tenant:
 
 
 def credential_digest(credential: bytes) -> bytes | None:
-    """SHA-256 of a credential as the tier file lists it; the scheme `Bearer` does not belong to it."""
-    if len(credential) > MAX_CREDENTIAL_BYTES:
-        return None
-    if credential[:7].lower() == b"bearer ":
-        credential = credential[7:]
-    return hashlib.sha256(credential.strip()).digest()
+    """SHA-256 of a credential as the tier file lists it; the scheme `Bearer` and space around do not belong to it.
+
+    None for an empty one and for one beyond `MAX_CREDENTIAL_BYTES`.
+    """
+    parts = credential.split(None, 1)
+    if len(parts) == 2 and parts[0].lower() == b"bearer":
+        credential = parts[1]
+    credential = credential.strip()
+    return hashlib.sha256(credential).digest() if 0 < len(credential) <= MAX_CREDENTIAL_BYTES else None
 
 
-def _own_name(tenant: str) -> str:
-    """Users choose their names: nobody may take an address's, and no two names become one."""
-    return f"%{tenant}" if tenant.startswith((ADDRESS, "%")) else tenant
+def _own_name(name: str) -> str:
+    """Users choose their names: nobody may take an address's, no two names become one, and none is endless."""
+    if len(name) > MAX_NAME_CHARACTERS:
+        return "%" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"%{name}" if name.startswith((ADDRESS, "%")) else name
 
 
 def _account_name(tenant: str, account: str | None) -> str:
     """The first slash ends the tenant, so that no account of one is the account of another."""
     tenant = tenant.replace("%", "%25").replace("/", "%2F")
-    return tenant if account is None else f"{tenant}/{account}"
+    return tenant if account is None else f"{tenant}/{_own_name(account)}"
 
 
 def _user(request: Request) -> Identity | None:
-    """The user whom the app's own authentication found: `scope["user"]`, or REMOTE_USER of a WSGI server."""
+    """The user whom the app's own authentication found: `scope["user"]`, or REMOTE_USER of a WSGI server.
+
+    An object counts if its `is_authenticated` is true, and by a name that is unique and stays: `username`, else
+    `identity`. Never by `display_name`, which users choose and change.
+    """
     user = request.native.get("user") or request.native.get("REMOTE_USER")
     if isinstance(user, str) or user is None:
         return Identity(user) if user else None
     if not getattr(user, "is_authenticated", False):
         return None
-    name = getattr(user, "username", None) or getattr(user, "display_name", None)
-    return Identity(str(name)) if name else None
+    for field in ("username", "identity"):
+        with suppress(NotImplementedError):  # Starlette's BaseUser has properties that are none
+            if name := getattr(user, field, None):
+                return Identity(str(name))
+    return None
 
 
 def _attributes(section: TenantSection | None) -> Mapping[str, Attribute]:

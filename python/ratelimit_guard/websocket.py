@@ -18,6 +18,8 @@ DENIAL = "websocket.http.response"
 """The ASGI extension with which a handshake can be answered by a whole response."""
 EXCEEDED = "rate limit exceeded"
 BLOCKED = "access is not permitted"
+GONE = {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": EXCEEDED}
+"""What the app hears after a refusal."""
 
 
 class Socket:
@@ -28,6 +30,7 @@ class Socket:
         "_connected",
         "_fields",
         "_guard",
+        "_in_force",
         "_plan",
         "_receive",
         "_refused",
@@ -43,21 +46,27 @@ class Socket:
         self._guard, self._request, self._plan = guard, request, plan
         self._receive, self._send = receive, send
         self._fields = fields
+        self._in_force = guard.in_force()
         self._connected = self._accepted = self._refused = False
         self.ended = False
         """Whether the connection has its last word, from the app or from us."""
 
     async def receive(self) -> Message:
         """The next message, if it fits the limits."""
+        if self._refused:
+            return GONE
         message = await self._receive()
         self._connected = True
+        if self._in_force is not (in_force := self._guard.in_force()):  # a reload: other limits hold from now on
+            self._in_force, self._plan = in_force, self._guard.plan(self._request)
         plan = self._plan
         if plan is None or not plan.rules.message_cost or message["type"] != "websocket.receive":
             return message
-        if self._guard.charge(self._request, plan, plan.rules.message_cost).allowed:
+        decision = self._guard.charge(self._request, plan, plan.rules.message_cost)
+        if decision.allowed:
             return message
-        await self._close(EXCEEDED)
-        return {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": EXCEEDED}
+        await self._close(_reason(decision))
+        return GONE
 
     async def send(self, message: Message) -> None:
         """Pass the message on. `OSError` after a refusal, as ASGI has it for a client who is gone."""
@@ -78,16 +87,21 @@ class Socket:
         if not self._connected:
             await self._receive()  # the handshake has to be taken before it is answered
         if self._accepted or DENIAL not in (self._request.native.get("extensions") or ()):
-            await self._close(BLOCKED if decision.result is None else EXCEEDED)
+            await self._close(_reason(decision))
             return
         self.ended = True
         status, headers, body = self._guard.refusal(decision)
-        await self._send({"type": f"{DENIAL}.start", "status": status, "headers": headers})
-        await self._send({"type": f"{DENIAL}.body", "body": body, "more_body": False})
+        with suppress(OSError, RuntimeError):  # the client may be gone by now; servers say so in either way
+            await self._send({"type": f"{DENIAL}.start", "status": status, "headers": headers})
+            await self._send({"type": f"{DENIAL}.body", "body": body, "more_body": False})
 
     async def _close(self, reason: str) -> None:
         self._refused = True
         if not self.ended:
             self.ended = True
-            with suppress(OSError, RuntimeError):  # the client may be gone by now; servers say so in either way
+            with suppress(OSError, RuntimeError):
                 await self._send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
+
+
+def _reason(decision: Decision) -> str:
+    return BLOCKED if decision.result is None else EXCEEDED

@@ -24,7 +24,8 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus}
 class RateLimitMiddleware:
     """Answers requests beyond their limits itself and lets the others through, with header fields added.
 
-    Give a guard, or the path of a tier file.
+    Give a guard, or the path of a tier file. A handler's own limit is answered where the app is called. The body of an
+    app that is a generator runs later, when the server asks for its first piece: what it raises goes to the server.
     """
 
     def __init__(self, app: App, guard: Guard | None = None, config: str | PathLike[str] | None = None) -> None:

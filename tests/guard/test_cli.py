@@ -62,5 +62,30 @@ def test_hash_key() -> None:
     assert done.stdout.strip() in EXAMPLE.read_text()
 
 
+def test_what_is_no_credential_gets_no_hash() -> None:
+    for text in ("", "\n", " \t\n", "x" * 2_000):
+        done = run("hash-key", text=text)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "give a credential" in done.stderr
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text(
+        """
+version = 1
+[policies."[/x]"]
+quota = "3/minute"
+[policies."[red]:bomb:"]
+quota = "3/minute"
+[tiers.anonymous]
+policies = ["[/x]", "[red]:bomb:"]
+"""
+    )
+    done = run("check", path, "--tenant", "[/y]")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("[/x]") == done.stdout.count("[red]:bomb:") == 3
+
+
 def test_help_without_arguments() -> None:
     assert "check" in run("--help").stdout

@@ -47,7 +47,7 @@ MISTAKES: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     (
         "owner of a key",
         lambda c: c["identity"]["keys"][0].update(tenant="x"),
-        "identity.keys[0].tenant: there is no tenant",
+        "identity.keys[0].tenant: is no tenant of this file",
     ),
     ("hash", lambda c: c["identity"]["keys"][0].update(sha256="sk-live-1"), "identity.keys[0].sha256"),
     ("two tenants", lambda c: c["tenants"].append(c["tenants"][0]), "tenants[1].id: is the same as that of tenants[0]"),
@@ -87,19 +87,29 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 
 def test_a_credential_is_not_repeated_in_an_error() -> None:
-    keys = [
-        [{"sha256": "sk-live-secret", "tenant": "acme"}] * 2,
-        [{"key": "sk-live-secret", "tenant": "acme"}],
-        ["sk-live-secret"],
-        "sk-live-secret",
-        {"acme": "sk-live-secret"},
+    keys: list[Any] = [
+        [{"sha256": "sk-live-1", "tenant": "acme"}] * 2,
+        [{"sha256": "acme", "tenant": "sk-live-1"}],
+        [{"sha256": "a" * 64, "tenant": "sk-live-1"}],
+        [{"sha256": "a" * 64, "tenant": "acme", "account": ["sk-live-1"]}],
+        [{"key": "sk-live-1", "tenant": "acme"}],
+        [{"sk-live-1": "acme"}],
+        ["sk-live-1"],
+        "sk-live-1",
+        {"acme": "sk-live-1"},
     ]
-    for wrong in keys:
+    others: list[tuple[str, Any]] = [
+        ("header", "Bearer sk-live-1"),
+        ("source", "sk-live-1"),
+        ("trusted_proxies", ["sk-live-1"]),
+        ("key", "sk-live-1"),
+    ]
+    for name, wrong in [*(("keys", wrong) for wrong in keys), *others]:
         values = copy.deepcopy(GOOD)
-        values["identity"]["keys"] = wrong
-        with pytest.raises(ConfigError, match=r"identity\.keys") as caught:
+        values["identity"][name] = wrong
+        with pytest.raises(ConfigError, match=rf"identity\.{name}") as caught:
             from_dict(values)
-        assert "sk-live-secret" not in str(caught.value)
+        assert "sk-live-1" not in str(caught.value)
 
 
 def test_one_mistake_is_not_ten() -> None:

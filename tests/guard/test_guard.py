@@ -88,7 +88,7 @@ def test_routes(make_guard: Make) -> None:
     assert remaining(guard.check(request("/other"))) == 8
 
 
-@pytest.mark.parametrize("path", ["/v1/images", "/v1/images/", "//v1//images", "/v1/images///"])
+@pytest.mark.parametrize("path", ["/v1/images", "/v1/images/", "//v1//images", "/v1/images///", "/v1/images\n"])
 def test_slashes_make_no_route_cheaper(make_guard: Make, path: str) -> None:
     guard = make_guard({"routes": [{"match": "/v1/images", "cost": 3}]})
     assert guard.check(request(path)).allowed
@@ -101,9 +101,71 @@ def test_shadow_only_watches(make_guard: Make) -> None:
     guard = make_guard({"policies": policies}, hooks=[events.append])
     decisions = [guard.check(request()) for _ in range(4)]
     assert [decision.allowed for decision in decisions] == [True, True, True, False]
-    assert [decision.would_refuse for decision in decisions] == [None, "next", "next", "next"]
+    assert [decision.would_refuse for decision in decisions] == [(), ("next",), ("next",), ()]
     assert [event.decision for event in events] == decisions
     assert guard.fields(decisions[0])[0] == (b"ratelimit-policy", b'"few";q=3;w=60')
+
+
+def test_shadow_policies_count_for_themselves_and_only_what_runs(make_guard: Make, clock: ManualClock) -> None:
+    """Two candidates side by side; what the enforced policy refuses would not have reached either."""
+    policies = {
+        "few": {"quota": "2/second"},
+        "one": {"quota": "1/hour", "mode": "shadow"},
+        "five": {"quota": "5/hour", "mode": "shadow"},
+    }
+    guard = make_guard({"policies": policies})
+    seen = []
+    for _ in range(4):
+        seen += [guard.check(request()).would_refuse for _ in range(5)]
+        clock.advance(2)
+    assert [len(names) for names in seen] == [0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("match", "path", "takes"),
+    [
+        ("/files/{rest:path}", "/files/", True),
+        ("/files/{rest:path}", "/files", True),
+        ("/files/{rest:path}", "/files/a/b", True),
+        ("/files/{rest:path}", "/filesystem", False),
+        ("/{rest:path}", "/", True),
+        ("/a-{name}/x", "/a-b/x", True),
+        ("/a-{name}/x", "/a-/x", False),
+        ("/a.c", "/abc", False),
+        ("/", "/", True),
+    ],
+)
+def test_patterns(make_guard: Make, match: str, path: str, takes: bool) -> None:
+    guard = make_guard({"routes": [{"match": match, "exempt": True}]})
+    assert (guard.check(request(path)).reason == "exempt") is takes
+
+
+def test_no_path_takes_long(make_guard: Make) -> None:
+    """Patterns are such that matching takes time in proportion to the path: these would take minutes otherwise."""
+    guard = make_guard({"routes": [{"match": "/{a}/{b}/x-{c}-y/{d:path}"}]})
+    for path in ("/" + "-" * 1_000_000, "/a" * 500_000, "/a/b/x-" + "-y" * 500_000):
+        assert guard.check(request(path)).tenant is not None
+
+
+def test_a_request_binds_nothing(make_guard: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that the store may refuse is asked when a configuration takes effect."""
+    guard = make_guard({"routes": [{"match": "/v1/chat", "policies": ["few"]}]})
+
+    @guard.limit("few", tenant=lambda: "acme")
+    def decorated() -> None: ...
+
+    monkeypatch.setattr(guard.store, "bind", None)
+    assert guard.check(request()).allowed
+    decorated()
+
+
+def test_an_account_is_nobodys_address(make_guard: Make) -> None:
+    """Policies per account and per address do not meet, whatever an account is called."""
+    policies = {"few": {"quota": "1/minute"}, "by address": {"quota": "1/minute", "per": "address"}}
+    values = {**BY_USER, "policies": policies}
+    guard = make_guard(values)
+    assert guard.check(user("192.0.2.1", peer="192.0.2.9")).allowed
+    assert guard.check(user("acme", peer="192.0.2.1")).allowed
 
 
 def test_no_policy_is_no_limit(make_guard: Make) -> None:

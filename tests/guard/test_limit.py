@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import Depends, FastAPI, WebSocket
 from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from guard.helpers import http_scope
 from ratelimit_guard import AccessBlocked, ConfigError, Identity, RateLimitExceeded, UsageError
 from ratelimit_guard.asgi import RateLimitMiddleware
+from ratelimit_guard.limit import find_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +96,36 @@ def test_a_request_is_found(make_guard: Make) -> None:
     assert handler(StarletteRequest(http_scope(client=("192.0.2.2", 1)))) == "ok"
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        SimpleNamespace(META={"REMOTE_ADDR": "198.51.100.7"}),
+        SimpleNamespace(META={"REMOTE_ADDR": "198.51.100.7"}, build_absolute_uri="x"),
+        SimpleNamespace(scope={"type": "http"}),
+        SimpleNamespace(scope={"type": "http", "headers": {}}),
+        SimpleNamespace(scope={"type": "http", "headers": [], "client": ["198.51.100.7", 1]}),
+        SimpleNamespace(scope={"type": "http", "headers": [], "query_string": ""}),
+        SimpleNamespace(scope={"type": "http", "headers": [["a", "b"]]}),
+        SimpleNamespace(scope={"type": "http", "headers": [5]}),
+        SimpleNamespace(scope={"type": ["http"], "headers": []}),
+    ],
+)
+def test_a_body_is_no_request(lie: Any) -> None:
+    """Else a client would choose his address by a field of his JSON."""
+    assert find_request((lie,), {}) is None
+    real = StarletteRequest(http_scope(headers=[(b"host", b"example.org")]))
+    found = find_request((lie,), {"request": real})
+    assert found is not None
+    assert found.peer == "192.0.2.1"
+
+
+def test_a_request_of_django_is_found() -> None:
+    django = SimpleNamespace(META={"REMOTE_ADDR": "192.0.2.1"}, build_absolute_uri=lambda: "http://localhost/")
+    found = find_request((django,), {})
+    assert found is not None
+    assert found.peer == "192.0.2.1"
+
+
 def test_what_is_wrong(make_guard: Make) -> None:
     guard = make_guard(TWO)
     with pytest.raises(ConfigError, match="no policy 'deer'"):
@@ -133,6 +166,19 @@ def test_a_dependency(make_guard: Make) -> None:
     second = client.get("/dear/2")
     assert (second.status_code, second.json()["violated-policies"]) == (429, ["dear"])
     assert client.get("/absent").status_code == 404
+
+
+def test_a_response_of_the_handler_s_own(make_guard: Make) -> None:
+    """FastAPI drops what a dependency adds; the middleware's fields are there."""
+    guard, app = make_guard(TWO), FastAPI()
+
+    @app.get("/", dependencies=[Depends(guard.dependency("dear", cost=0))])
+    async def handler() -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    assert "ratelimit-policy" not in TestClient(app).get("/").headers
+    found = TestClient(RateLimitMiddleware(app, guard)).get("/").headers
+    assert found.get_list("ratelimit-policy") == ['"few";q=3;w=60']
 
 
 def test_a_dependency_of_a_websocket(make_guard: Make) -> None:

@@ -101,6 +101,24 @@ def test_a_file_that_vanishes_and_returns(path: Path, caplog: pytest.LogCaptureF
     assert guard.config.policies["many"].quota.limit == 7
 
 
+def test_a_surprise_is_logged(path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that looks never ends without a word, and the next change is looked at again."""
+    guard = Guard.from_file(path, reload_every=None)
+
+    def surprise(_: Path) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ratelimit_guard.reload.load", surprise)
+        write(path, TEXT.format(limit=5))
+        assert not guard.reload()
+    assert "changed and cannot be read" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    write(path, TEXT.format(limit=6))
+    assert guard.reload()
+    assert guard.config.policies["many"].quota.limit == 6
+
+
 def test_a_switched_link_is_a_change(path: Path) -> None:
     """Kubernetes replaces a directory link under the file's path."""
     root = path.parent

@@ -163,7 +163,7 @@ def test_the_examples(tmp_path: Path, server: str, app: str) -> None:
     with serving(server, app, tmp_path / "log", RATELIMIT_GUARD_LIMITS=str(tiers)) as port:
         status, headers, body = get(port, "/v1/chat", KEY)
         assert (status, b"hello" in body) == (200, True), (tmp_path / "log").read_text()
-        assert headers["ratelimit-policy"].startswith('"burst";q=40;w=1')
+        assert headers["ratelimit-policy"].startswith('"burst";q=40;w=2')
         status, headers, body = get(port, "/v1/stream", KEY)
         assert (status, body, "ratelimit" in headers) == (200, b"data: 0\n\ndata: 1\n\ndata: 2\n\n", True)
         statuses = hammer(port, "/v1/chat", 64)

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.authentication import BaseUser, SimpleUser
 
 from guard.helpers import complete, request
 from ratelimit_guard import ConfigError, Identity
-from ratelimit_guard.address import Proxies, client_address
+from ratelimit_guard.address import MAX_ADDRESS_CHARACTERS, Proxies, client_address
 from ratelimit_guard.config_file import from_dict
-from ratelimit_guard.tenant import Tenants
+from ratelimit_guard.tenant import (
+    MAX_CREDENTIAL_BYTES,
+    MAX_NAME_CHARACTERS,
+    MAX_REMEMBERED,
+    Tenants,
+    credential_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +57,10 @@ def tenants(lookup: Any = None, **sections: Any) -> Tenants:
     return Tenants(from_dict(complete({**base, **sections})), lookup)
 
 
-@pytest.mark.parametrize("header", ["Bearer sk-1", "bearer sk-1", "sk-1", "Bearer  sk-1 "])
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer sk-1", "bearer sk-1", "sk-1", "Bearer  sk-1 ", "Bearer\tsk-1", "\tBEARER \t sk-1\t", " " * 2_000 + "sk-1"],
+)
 def test_a_known_credential(header: str) -> None:
     found = tenants().identify(request(headers={"Authorization": header}))
     assert (found.id, found.account, found.tier, found.confirmed) == ("acme", "acme/prod", "paid", True)
@@ -62,6 +72,20 @@ def test_a_known_credential(header: str) -> None:
 def test_an_unknown_credential_is_an_address(header: str) -> None:
     found = tenants().identify(request(headers={"Authorization": header}))
     assert (found.id, found.tier, found.confirmed) == ("address:192.0.2.1", "anonymous", False)
+
+
+def test_of_two_fields_the_known_one_counts() -> None:
+    """Else a blocked account were free by a field of nonsense before its own."""
+    who = tenants()
+    headers = [(b"authorization", b"Bearer nonsense"), (b"authorization", b"Bearer sk-2")]
+    assert [who.identify(request(headers=headers)).blocked for _ in range(2)] == [True, True]
+    assert not who.identify(request(headers=headers[:1])).confirmed
+
+
+@pytest.mark.parametrize("credential", [b"", b" \t\n", b"x" * (MAX_CREDENTIAL_BYTES + 1), b"Bearer " + b"x" * 2_000])
+def test_what_is_no_credential_has_no_digest(credential: bytes) -> None:
+    assert credential_digest(credential) is None
+    assert credential_digest(b"x" * MAX_CREDENTIAL_BYTES) is not None
 
 
 def test_access_rules() -> None:
@@ -88,14 +112,31 @@ def test_a_lookup_replaces_the_list() -> None:
     assert tenants(lambda _: Identity("new")).identify(request()).tier == "anonymous"
 
 
+class OwnUser(BaseUser):
+    """A user as Starlette's documentation makes them; `identity` is not there."""
+
+    @property
+    def is_authenticated(self) -> bool:
+        return True
+
+    @property
+    def display_name(self) -> str:
+        return "acme"
+
+
 @pytest.mark.parametrize(
     ("native", "expected"),
     [
-        ({"user": SimpleNamespace(is_authenticated=True, display_name="acme")}, "acme"),
+        ({"user": SimpleNamespace(is_authenticated=True, display_name="acme")}, "address:192.0.2.1"),
+        ({"user": SimpleNamespace(is_authenticated=True, identity=7, display_name="acme")}, "7"),
+        ({"user": SimpleNamespace(is_authenticated=True, username="", identity="u-7")}, "u-7"),
+        ({"user": SimpleNamespace(username="acme")}, "address:192.0.2.1"),
+        ({"user": OwnUser()}, "address:192.0.2.1"),
+        ({"user": SimpleUser("acme")}, "acme"),
         ({"user": SimpleNamespace(is_authenticated=True, username="acme", display_name="A")}, "acme"),
         ({"REMOTE_USER": "acme"}, "acme"),
-        ({"user": SimpleNamespace(is_authenticated=False, display_name="acme")}, "address:192.0.2.1"),
-        ({"user": SimpleNamespace(is_authenticated=True, display_name="")}, "address:192.0.2.1"),
+        ({"user": SimpleNamespace(is_authenticated=False, username="acme")}, "address:192.0.2.1"),
+        ({"user": SimpleNamespace(is_authenticated=True, username="")}, "address:192.0.2.1"),
         ({}, "address:192.0.2.1"),
         ({"REMOTE_USER": ""}, "address:192.0.2.1"),
     ],
@@ -127,8 +168,12 @@ def test_the_user_of_the_app(native: dict[str, Any], expected: str) -> None:
         ("::ffff:10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
         ("2001:db8:1::1", ["2001:db8:2:3:4::5"], "2001:db8:2:3::/64"),
         ("2001:db8:2:3:4::5", [], "2001:db8:2:3::/64"),
-        ("unix:", [], "peer:unix:"),
-        (None, [], "peer:unknown"),
+        ("unix:", [], "peer:unix"),
+        ("unix:/run/made-up-1.sock", [], "peer:unix"),
+        ("", [], "peer:unix"),
+        (None, [], "peer:unix"),
+        ("testclient", [], "peer:unknown"),
+        ("x" * 100_000, [], "peer:unknown"),
     ],
 )
 def test_the_address_behind_proxies(peer: str | None, forwarded: list[str], expected: str) -> None:
@@ -139,7 +184,7 @@ def test_the_address_behind_proxies(peer: str | None, forwarded: list[str], expe
 @given(st.lists(st.binary(max_size=60), max_size=4), st.sampled_from(["192.0.2.1", "10.0.0.1", "::1", "?", None]))
 def test_no_header_breaks_it(values: list[bytes], peer: str | None) -> None:
     found = client_address(request(headers=[(b"x-forwarded-for", value) for value in values], peer=peer), PROXIES)
-    assert found.isprintable() or peer == "?"
+    assert found.isprintable()
     assert peer != "192.0.2.1" or found == "192.0.2.1"
 
 
@@ -177,15 +222,17 @@ def test_nobody_takes_the_name_of_another(make_guard: Callable[..., Guard]) -> N
 
 def test_variants_of_a_credential_fill_little(make_guard: Callable[..., Guard]) -> None:
     """What is remembered is bounded, though a caller may write his credential in many ways."""
-    from ratelimit_guard.tenant import MAX_CREDENTIAL_BYTES, MAX_REMEMBERED
-
     who = tenants()
     for number in range(MAX_REMEMBERED + 10):
         written = "Bearer " + "".join(" \t"[number >> bit & 1] for bit in range(15)) + "sk-1"
         assert who.identify(request(headers={"Authorization": written})).id == "acme"
     assert len(who._by_credential) <= MAX_REMEMBERED
+    who._by_credential.clear()
     long = " " * MAX_CREDENTIAL_BYTES + "sk-1"
-    assert not who.identify(request(headers={"Authorization": long})).confirmed
+    assert who.identify(request(headers={"Authorization": long})).id == "acme"
+    assert not who._by_credential
+    assert who.identify(request(headers={"Authorization": long[5:]})).id == "acme"
+    assert len(who._by_credential) == 1
 
 
 def test_an_async_lookup_is_a_mistake() -> None:
@@ -205,4 +252,30 @@ def test_a_proxy_on_a_unix_socket(make_guard: Callable[..., Guard], peer: str | 
     assert found == ["address:198.51.100.7", "address:192.0.2.1", "address:198.51.100.7"]
     decision = make_guard({}).check(request(headers=headers, peer=peer))
     assert decision.tenant is not None
-    assert decision.tenant.id.startswith("address:peer:")
+    assert decision.tenant.id == "address:peer:unix"
+
+
+@pytest.mark.parametrize("peer", ["testclient", "?", "x" * 1_000])
+def test_only_a_unix_socket_is_trusted_as_one(peer: str) -> None:
+    who = tenants(identity={"trusted_proxies": ["unix"]})
+    headers = {"X-Forwarded-For": "198.51.100.7"}
+    assert who.anonymous(request(headers=headers, peer=peer)).id == "address:peer:unknown"
+
+
+def test_long_peers_are_not_remembered() -> None:
+    who = tenants()
+    for length in (MAX_ADDRESS_CHARACTERS, MAX_ADDRESS_CHARACTERS + 1):
+        assert who.anonymous(request(peer="x" * length)).id == "address:peer:unknown"
+    assert [len(peer or "") for peer in who._by_peer] == [MAX_ADDRESS_CHARACTERS]
+
+
+def test_a_name_of_any_length_is_a_tenant(make_guard: Callable[..., Guard]) -> None:
+    """A lookup may return what it likes: the request goes on, and long names stay apart."""
+    names = ["x" * MAX_NAME_CHARACTERS, "x" * (MAX_NAME_CHARACTERS + 1), "x" * 10**6, "x" * 10**6 + "y", "\ud800" * 300]
+    digest_like = tenants().tenant(Identity(names[2])).id
+    who = [*map(Identity, [*names, digest_like]), *(Identity("acme", name) for name in (*names, digest_like))]
+    found = [tenants().tenant(identity) for identity in who]
+    assert len({tenant.account for tenant in found}) == len(who)
+    assert max(len(tenant.account) for tenant in found) <= MAX_NAME_CHARACTERS + len("acme/")
+    guard = make_guard({}, lookup=lambda asked: Identity(asked.path, asked.path))
+    assert guard.check(request(path="x" * 10**6)).allowed

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guard.helpers import Message, call, fields, http_scope, status
+from guard.helpers import Message, call, complete, fields, http_scope, status
 from ratelimit_guard import Guard, RateLimitExceeded
 from ratelimit_guard.asgi import RateLimitMiddleware
+from ratelimit_guard.config_file import from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,3 +185,22 @@ async def test_other_errors_and_late_ones_pass(make_guard: Make) -> None:
 
     with pytest.raises(ZeroDivisionError):
         await call(RateLimitMiddleware(broken, guard), websocket(), HELLO)
+
+
+async def test_a_reload_reaches_open_sockets(make_guard: Make) -> None:
+    """Messages cost what the configuration in force says, from the next one on; nothing comes after a refusal."""
+    guard = make_guard({"policies": {"few": {"quota": "9/minute"}}})
+    messages = [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": "?"} for _ in range(4))]
+    heard: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        heard.append((await receive())["type"])
+        routes = [{"match": "/v1/realtime", "message_cost": 5}]
+        guard.replace(from_dict(complete({"policies": {"few": {"quota": "9/minute"}}, "routes": routes})))
+        heard.extend([(await receive())["type"] for _ in range(3)])
+
+    sent = await call(RateLimitMiddleware(app, guard), websocket(), messages)
+    assert heard == ["websocket.receive", "websocket.receive", "websocket.disconnect", "websocket.disconnect"]
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]

@@ -157,6 +157,23 @@ def test_a_handler_with_a_limit_of_its_own(make_guard: Make, started: bool) -> N
     assert isinstance(start.exc_info[0][1], RateLimitExceeded)  # a server that has sent the headers raises it
 
 
+def test_a_generator_raises_later(make_guard: Make) -> None:
+    """Its body runs at the first piece, when the server has the iterable: the refusal is the server's to see."""
+    guard = make_guard({"policies": {"few": {"quota": "9/minute"}, "dear": {"quota": "1/minute"}}})
+
+    @guard.limit("dear", tenant=lambda: "acme", cost=2)
+    def dear() -> None: ...
+
+    def app(_: Any, start_response: Any) -> Iterator[bytes]:
+        dear()
+        start_response("200 OK", [])
+        yield b"ok"
+
+    pieces: Any = RateLimitMiddleware(app, guard)(environ(), Start())
+    with pytest.raises(RateLimitExceeded):
+        next(pieces)
+
+
 def test_a_stream_that_is_left(make_guard: Make) -> None:
     """The server closes the app's own iterable when the client vanishes."""
     closed: list[str] = []

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def dependency(guard: "Guard", policies: tuple[str, ...], cost: int) -> Any:
-    """Charge the named policies, or those of the tenant's tier, and add the header fields to the response."""
+    """Charge the named policies, or those of the tenant's tier, and add the header fields to the response.
+
+    FastAPI drops these where the handler returns a `Response` of its own: such a response has no fields but those of
+    the middleware, if that stands in front.
+    """
     guard.reserve(policies)
 
     async def limited(connection: HTTPConnection, response: Response) -> "Decision":
