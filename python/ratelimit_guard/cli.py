@@ -14,8 +14,9 @@ try:
 except ModuleNotFoundError as error:
     raise SystemExit(f"ratelimit-guard needs {error.name}: pip install 'ratelimit-guard[cli]'") from error
 
+from ratelimit_guard.advice import advice, changes
 from ratelimit_guard.errors import RateLimitGuardError
-from ratelimit_guard.report import advice, changes, effective, overview
+from ratelimit_guard.report import effective, overview
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Exact rate limits for Python web apps.")
 
@@ -41,10 +42,14 @@ def check(
     except RateLimitGuardError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
-    for table in overview(config):
-        out.print(table)
+    if not path.startswith("/"):
+        print(f"path {path!r} must begin with /", file=sys.stderr)
+        raise typer.Exit(2)
     if tenant is not None or path != "/":
         out.print(effective(config, tenant, method, path))
+        return
+    for table in overview(config):
+        out.print(table)
     for line in [*advice(config), *(changes(former, config) if former else ())]:
         out.print(f"- {line}")
     out.print(f"{file}: correct")

@@ -18,7 +18,7 @@ except ModuleNotFoundError as missing:
 
 from ratelimit_guard.compiled import Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
-from ratelimit_guard.errors import ConfigError
+from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.events import DecisionEvent, log_event
 from ratelimit_guard.limit import limit
 from ratelimit_guard.reload import Reloader
@@ -92,7 +92,12 @@ class Guard:
         if guard is not None and config is None:
             return guard
         if config is not None and guard is None:
-            return cls.from_file(config)
+            try:
+                return cls.from_file(config)
+            except (ConfigError, StoreError) as error:
+                # Frameworks build middleware at startup, whose errors some servers swallow; then each request fails.
+                log.critical("no request can be served: %s", error)
+                raise
         msg = "give RateLimitMiddleware a guard or the path of a tier file as config"
         raise ConfigError(msg)
 
@@ -108,7 +113,8 @@ class Guard:
         then nothing has changed.
         """
         if (config.store, config.namespace) != (self.config.store, self.config.namespace):
-            msg = "store and namespace cannot change while the server runs: restart it"
+            which = "namespace" if config.store == self.config.store else "store"
+            msg = f"{which} cannot change while the servers run: stop all workers and start them with the new file"
             raise ConfigError(msg)
         require(config, (name for names in self._decorated for name in names))
         self._compiled = Compiled(config, self._compiled.store, self._lookup, self._decorated)

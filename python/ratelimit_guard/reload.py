@@ -58,15 +58,15 @@ class Reloader:
             self._seen = signature  # a wrong file is reported once
             guard.replace(load(self._path))
         except (ConfigError, StoreError) as error:
-            text = "%s changed and is ignored, the former configuration stays in force:\n%s"
-            log.error(text, self._path, error)  # noqa: TRY400  the text says it all
+            text = "worker %d: %s changed and is ignored, the former configuration stays in force:\n%s"
+            log.error(text, os.getpid(), self._path, error)  # noqa: TRY400  the text says it all
             return False
         except Exception:  # whatever it is, the thread ends with a word and the next change is looked at
             log.exception("%s changed and cannot be read", self._path)
             return False
         finally:
             self._lock.release()
-        log.info("%s changed and has taken effect", self._path)
+        log.info("worker %d: %s changed and has taken effect", os.getpid(), self._path)
         return True
 
     def _signature(self) -> tuple[int, int, int] | None:

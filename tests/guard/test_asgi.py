@@ -342,3 +342,14 @@ async def test_no_spelling_reaches_a_handler_by_a_cheaper_route(make_guard: Make
     guarded = RateLimitMiddleware(app, make_guard({"routes": routes}))
     for path in ("/v1/images", "/v1/images\n", "/files/", "/files/a"):
         assert status(await call(guarded, http_scope(path))) == 429
+
+
+def test_a_wrong_file_is_heard_of_even_if_the_server_swallows_the_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text("version = 7")
+    with pytest.raises(ConfigError):
+        RateLimitMiddleware(plain, config=path)
+    assert "no request can be served" in caplog.text
+    assert "version" in caplog.text

@@ -215,7 +215,7 @@ def test_replace_keeps_what_was_used(make_guard: Make) -> None:
 @pytest.mark.parametrize("change", [{"namespace": "other"}, {"store": {"kind": "memory", "capacity": 7}}])
 def test_replace_cannot_move_the_store(make_guard: Make, change: dict[str, Any]) -> None:
     guard = make_guard({})
-    with pytest.raises(ConfigError, match="restart"):
+    with pytest.raises(ConfigError, match="stop all workers"):
         guard.replace(from_dict(complete(change)))
     assert guard.config.namespace == "default"
 
