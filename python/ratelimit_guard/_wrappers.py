@@ -1,4 +1,4 @@
-"""One wrapper for each kind of callable: the charge, then the function, with everything else passed through."""
+"""What both decorators do: charge, then call, whatever kind of callable it is; all else is passed through."""
 
 from __future__ import annotations
 
@@ -6,14 +6,31 @@ import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
+from ratelimit_guard.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
     Charge = Callable[[tuple[Any, ...], dict[str, Any]], None]
 
 
-def wrap(function: Any, charge: Charge) -> Any:
-    """Give what behaves like `function` and is charged before it runs; a generator at its first `next`."""
+def limited(function: Any, charge_for: Callable[[str, str], Charge]) -> Any:
+    """Give what behaves like `function` and is charged before it runs; a generator at its first `next`.
+
+    `charge_for` gets its module and qualified name. Class and static methods are taken on either side of their own
+    decorator. `ConfigError` for what is no function.
+    """
+    if isinstance(function, classmethod):
+        return classmethod(limited(cast("Any", function).__func__, charge_for))
+    if isinstance(function, staticmethod):
+        return staticmethod(limited(cast("Any", function).__func__, charge_for))
+    if not callable(function) or inspect.isclass(function) or not hasattr(function, "__qualname__"):
+        msg = f"only a function or method can be limited, got {function!r:.100}"
+        raise ConfigError(msg)
+    return _wrap(function, charge_for(function.__module__, function.__qualname__))
+
+
+def _wrap(function: Any, charge: Charge) -> Any:
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, charge)
     if inspect.isgeneratorfunction(function):

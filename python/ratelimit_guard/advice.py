@@ -38,7 +38,7 @@ def _strangers(config: Config) -> Iterator[str]:
     """Attributes and tenants that nothing in the file has."""
     attributes = {name for tenant in config.tenants for name in tenant.attributes}
     for index, rule in enumerate(config.access):
-        for name in rule.when.keys() - attributes:
+        for name in [name for name in rule.when if name not in attributes]:
             yield f"access[{index}] asks for {name!r}, which no listed tenant has: right only if a lookup gives it"
     owners = {key.tenant for key in config.identity.keys}
     for tenant in config.tenants:
@@ -54,11 +54,11 @@ def _routes(config: Config) -> Iterator[str]:
         if before is not None:
             yield f"route {route.match!r} is never reached: {before.match!r} stands before it"
         for name in () if route.exempt else dict.fromkeys((*route.policies, *named)):
-            quota = config.policies[name].quota
-            most = quota.burst or quota.limit
-            if route.cost > most:
+            policy = config.policies[name]
+            most = policy.quota.burst or policy.quota.limit
+            if route.cost > most and policy.mode == "enforce":
                 cost = f"route {route.match!r} costs {route.cost}"
-                yield f"{cost}, more than the {most} of policy {name!r}: nobody may pass"
+                yield f"{cost}, more than the {most} of policy {name!r}: its callers never pass"
 
 
 def _hides(first: RouteSection, second: RouteSection) -> bool:
@@ -92,7 +92,7 @@ def changes(former: Config, config: Config) -> Iterator[str]:
 
 
 def _policies(former: Config, config: Config) -> Iterator[str]:
-    for name in former.policies.keys() - config.policies.keys():
+    for name in [name for name in former.policies if name not in config.policies]:
         yield f"policy {name!r} is gone; if it was renamed, the new name starts afresh"
     for name, policy in config.policies.items():
         before = former.policies.get(name)
@@ -113,7 +113,7 @@ def _by(sections: Sequence[BaseModel], *fields: str) -> dict[str, BaseModel]:
 
 
 def _differences(what: str, before: Mapping[str, BaseModel], after: Mapping[str, BaseModel]) -> Iterator[str]:
-    for name in before.keys() - after.keys():
+    for name in [name for name in before if name not in after]:
         yield f"{what} {name[:16] if what == 'key' else name!r} is gone"
     for name, section in after.items():
         shown = name[:16] if what == "key" else repr(name)

@@ -45,14 +45,13 @@ def check(
     if not path.startswith("/"):
         print(f"path {path!r} must begin with /", file=sys.stderr)
         raise typer.Exit(2)
-    if tenant is not None or path != "/":
-        out.print(effective(config, tenant, method, path))
-        return
-    for table in overview(config):
+    asks = tenant is not None or path != "/"
+    for table in [effective(config, tenant, method, path)] if asks else overview(config):
         out.print(table)
-    for line in [*advice(config), *(changes(former, config) if former else ())]:
+    for line in [*(() if asks else advice(config)), *(changes(former, config) if former else ())]:
         out.print(f"- {line}")
-    out.print(f"{file}: correct")
+    if not asks:
+        out.print(f"{file}: correct")
 
 
 @app.command()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ratelimit_guard._core import Quota
-from ratelimit_guard._wrappers import wrap
+from ratelimit_guard._wrappers import limited
 from ratelimit_guard.errors import ConfigError, RateLimitExceeded
 from ratelimit_guard.limiter import Limiter
 from ratelimit_guard.policy import policies_of
@@ -74,17 +73,11 @@ def rate_limit(
     """
     policies = _policies(quotas, max_calls, time_window)
 
-    def decorate(function: Any) -> Any:
-        if isinstance(function, classmethod):
-            return classmethod(decorate(cast("Any", function).__func__))
-        if isinstance(function, staticmethod):
-            return staticmethod(decorate(cast("Any", function).__func__))
-        module, name = _name(function)
+    def charge_for(module: str, name: str) -> Charge:
         home = _process_store() if store is None else store
-        limiter = Limiter(policies, home, namespace=f"{module}:{name}", on_full=on_full)
-        return wrap(function, _charge(limiter, name, key, cost))
+        return _charge(Limiter(policies, home, namespace=f"{module}:{name}", on_full=on_full), name, key, cost)
 
-    return decorate
+    return lambda function: limited(function, charge_for)
 
 
 @cache
@@ -112,13 +105,6 @@ def _policies(quotas: Any, max_calls: int | None, time_window: float | None) -> 
             msg = f"rate_limit counts calls, not {policy.quota}: use `with limiter.permit(key)` inside the function"
             raise ConfigError(msg)
     return policies
-
-
-def _name(function: Any) -> tuple[str, str]:
-    if not callable(function) or inspect.isclass(function) or not hasattr(function, "__qualname__"):
-        msg = f"rate_limit takes a function or method, got {function!r:.100}"
-        raise ConfigError(msg)
-    return function.__module__, function.__qualname__
 
 
 def _charge(

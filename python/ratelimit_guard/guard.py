@@ -132,7 +132,7 @@ class Guard:
         return compiled.plan(compiled.tenants.identify(request), route, request)
 
     def check(self, request: Request) -> Decision:
-        """Plan, charge, decide, tell. One store call, or two when shadow policies watch."""
+        """Plan, charge, decide, tell. One store call, and one for each shadow policy that watches."""
         plan = self.plan(request)
         if plan is None:
             return EXEMPT

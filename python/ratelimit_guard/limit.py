@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
-from ratelimit_guard._wrappers import wrap
+from ratelimit_guard._wrappers import limited
 from ratelimit_guard.errors import AccessBlocked, ConfigError, RateLimitExceeded, UsageError
 from ratelimit_guard.request import Request, from_environ, from_scope
 from ratelimit_guard.tenant import Identity
@@ -13,6 +13,7 @@ from ratelimit_guard.tenant import Identity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard._wrappers import Charge
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.guard import Guard
 
@@ -38,8 +39,8 @@ def limit(
         msg = "limit(account=...) needs tenant=... too"
         raise ConfigError(msg)
 
-    def decorate(function: Any) -> Any:
-        name = f"{function.__module__}:{function.__qualname__}"
+    def charge_for(module: str, function: str) -> Charge:
+        name = f"{module}:{function}"
 
         def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             who = find_request(args, kwargs) if tenant is None else _identity(tenant, account, args, kwargs)
@@ -50,9 +51,9 @@ def limit(
             request = who if isinstance(who, Request) else None
             admit(guard.charge(request, plan, cost(*args, **kwargs) if callable(cost) else cost))
 
-        return wrap(function, charge)
+        return charge
 
-    return decorate
+    return lambda function: limited(function, charge_for)
 
 
 def admit(decision: Decision) -> None:

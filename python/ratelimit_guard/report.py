@@ -12,8 +12,6 @@ from ratelimit_guard.tenant import Identity, Tenants
 if TYPE_CHECKING:
     from ratelimit_guard.config import Config
 
-HOUR_S = 3600.0
-
 
 def overview(config: Config) -> list[Table]:
     """Policies, tiers and routes."""

@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
 
 def policy_field(policies: Sequence[tuple[str, Quota]]) -> bytes:
     """The RateLimit-Policy field: constant for a set of policies."""
-    return ",".join(_policy_item(name, quota) for name, quota in policies).encode("ascii")
+    return ", ".join(_policy_item(name, quota) for name, quota in policies).encode("ascii")
 
 
 def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> list[tuple[bytes, bytes]]:

@@ -323,7 +323,7 @@ async def test_nothing_stays_behind(make_guard: Make) -> None:
 async def test_a_bucket_is_described_by_its_rate(make_guard: Make) -> None:
     policies = {"a": {"quota": "100/minute; burst=20"}, "b": {"quota": "20/second; burst=40"}}
     sent = await call(RateLimitMiddleware(plain, make_guard({"policies": policies})), http_scope())
-    assert fields(sent)["ratelimit-policy"] == '"a";q=20;w=12,"b";q=40;w=2'
+    assert fields(sent)["ratelimit-policy"] == '"a";q=20;w=12, "b";q=40;w=2'
 
 
 async def test_no_spelling_reaches_a_handler_by_a_cheaper_route(make_guard: Make) -> None:

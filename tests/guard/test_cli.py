@@ -99,7 +99,7 @@ def test_check_warns_of_what_cannot_work(tmp_path: Path) -> None:
         "access[0] asks for 'contry', which no listed tenant has",
         "tenant 'new' has no key",
         "route '/v1/realtime' is never reached: '/{all:path}' stands before it",
-        "route '/v1/images/{kind}' costs 11, more than the 10 of policy 'images': nobody may pass",
+        "route '/v1/images/{kind}' costs 11, more than the 10 of policy 'images': its callers never pass",
     ):
         assert line in done.stdout
 
@@ -123,6 +123,7 @@ def test_check_says_every_difference(tmp_path: Path) -> None:
     ):
         assert line in done.stdout
     assert "no difference" in run("check", EXAMPLE, "--against", EXAMPLE).stdout
+    assert "tenant 'acme': tier" in run("check", path, "--against", EXAMPLE, "--tenant", "acme").stdout
 
 
 def test_a_path_has_a_slash() -> None:

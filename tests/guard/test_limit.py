@@ -189,3 +189,31 @@ def test_a_dependency_of_a_websocket(make_guard: Make) -> None:
     with pytest.raises(WebSocketDenialResponse) as denied, client.websocket_connect("/ws"):
         pass
     assert (denied.value.status_code, denied.value.json()["violated-policies"]) == (429, ["dear"])
+
+
+def test_methods_of_every_kind(make_guard: Make) -> None:
+    """On either side of `classmethod` and `staticmethod`, as `@rate_limit` has it; a class is no function."""
+    guard = make_guard({"policies": {"few": {"quota": "1/minute", "per": "route"}}})
+
+    class Model:
+        @guard.limit(tenant=lambda *_: "acme")
+        @classmethod
+        def outside(cls) -> str:
+            return cls.__name__
+
+        @classmethod
+        @guard.limit(tenant=lambda *_: "acme")
+        def inside(cls) -> str:
+            return cls.__name__
+
+        @guard.limit(tenant=lambda *_: "acme")
+        @staticmethod
+        def static() -> str:
+            return "static"
+
+    assert [Model.outside(), Model.inside(), Model.static()] == ["Model", "Model", "static"]
+    for method in (Model.outside, Model.inside, Model.static):
+        with pytest.raises(RateLimitExceeded):
+            method()
+    with pytest.raises(ConfigError, match="only a function or method"):
+        guard.limit("few")(Model)

@@ -39,6 +39,13 @@ fn take(limiter: &Limiter<Words>, key: &[u8], now: u64) -> u64 {
     u64::from(limiter.acquire(key, 1, true, &|| Nanos(now)).unwrap().answer().allowed)
 }
 
+/// What two threads get that take a unit of the same key at once, the other one by its own clock.
+fn race(limiter: &Shared, now: u64, other_now: u64) -> u64 {
+    let other = limiter.clone();
+    let thread = thread::spawn(move || take(&other, b"a", other_now));
+    take(limiter, b"a", now) + thread.join().unwrap()
+}
+
 /// Try all interleavings, with either kind of reads (see `sync.rs`).
 fn model(test: impl Fn() + Clone + Sync + Send + 'static) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -57,9 +64,7 @@ fn model(test: impl Fn() + Clone + Sync + Send + 'static) {
 fn two_newcomers_with_one_key() {
     model(|| {
         let limiter = limiters(&["1/10s"]).remove(0);
-        let other = limiter.clone();
-        let thread = thread::spawn(move || take(&other, b"a", START));
-        let got = take(&limiter, b"a", START) + thread.join().unwrap();
+        let got = race(&limiter, START, START);
         assert_eq!(got, 1);
         assert_eq!(take(&limiter, b"a", START), 0);
     });
@@ -72,9 +77,7 @@ fn two_rotations() {
         let limiter = limiters(&["3/10s"]).remove(0);
         assert_eq!(take(&limiter, b"a", START), 1);
         assert_eq!(take(&limiter, b"a", START + 2 * SECOND), 1);
-        let other = limiter.clone();
-        let thread = thread::spawn(move || take(&other, b"a", START + 5 * SECOND));
-        let got = take(&limiter, b"a", START + 8 * SECOND) + thread.join().unwrap();
+        let got = race(&limiter, START + 8 * SECOND, START + 5 * SECOND);
         assert_eq!(got, 1);
         assert_eq!(take(&limiter, b"a", START + 8 * SECOND), 0);
     });
@@ -137,9 +140,7 @@ fn two_bucket_charges() {
     model(|| {
         let limiter = limiters(&["1/10s; burst=1"]).remove(0);
         assert_eq!(take(&limiter, b"a", START), 1);
-        let other = limiter.clone();
-        let thread = thread::spawn(move || take(&other, b"a", START + 10 * SECOND));
-        let got = take(&limiter, b"a", START + 11 * SECOND) + thread.join().unwrap();
+        let got = race(&limiter, START + 11 * SECOND, START + 10 * SECOND);
         assert_eq!(got, 1);
     });
 }
@@ -184,9 +185,7 @@ fn two_wakes() {
             let limiter = limiters(&[text]).remove(0);
             assert_eq!(take(&limiter, b"a", START) + take(&limiter, b"a", START), 2);
             let later = START + 60 * SECOND;
-            let other = limiter.clone();
-            let thread = thread::spawn(move || take(&other, b"a", later));
-            let got = take(&limiter, b"a", later) + thread.join().unwrap();
+            let got = race(&limiter, later, later);
             assert_eq!(got, 2);
             assert_eq!(take(&limiter, b"a", later), 0);
         });

@@ -6,6 +6,7 @@ mod naive;
 use common::*;
 use naive::Log;
 use proptest::prelude::*;
+use ratelimit_guard_core::limiter::Limiter;
 use ratelimit_guard_core::quota::{Algorithm, Quota, Unit};
 use ratelimit_guard_core::time::Nanos;
 
@@ -41,6 +42,19 @@ fn unfold(arrivals: &[(u64, u64, u64)], limit: u64, window: u64) -> Vec<(u64, u6
             (now, if limit < 16 { (*cost).min(2) } else { (limit * cost).div_ceil(16) })
         })
         .collect()
+}
+
+/// Does the bound hold after each of these calls, (instant, cost), counted at the latest time that the cell has seen?
+fn always(limiter: &Limiter<Words>, times: &[(u64, u64)], holds: impl Fn(&Log) -> bool) -> bool {
+    let (mut log, mut latest) = (Log::default(), 0);
+    times.iter().all(|(time, cost)| {
+        let now = START + time * SCALE;
+        if acquire(limiter, "k", *cost, now).allowed {
+            latest = latest.max(now);
+            log.push(latest, *cost);
+        }
+        holds(&log)
+    })
 }
 
 proptest! {
@@ -136,30 +150,14 @@ proptest! {
     #[test]
     fn strict_survives_any_clock(limit in 1u64..30, times in prop::collection::vec((0u64..200, 1u64..4), 1..150)) {
         let limiter = limiter(&table(64), &[build(limit, 64 * SCALE, None, Algorithm::Strict)]);
-        let (mut log, mut latest) = (Log::default(), 0);
-        for (time, cost) in times {
-            let now = START + time * SCALE;
-            if acquire(&limiter, "k", cost, now).allowed {
-                latest = latest.max(now);
-                log.push(latest, cost);
-                prop_assert!(log.worst(64 * SCALE) <= limit);
-            }
-        }
+        prop_assert!(always(&limiter, &times, |log| log.worst(64 * SCALE) <= limit));
     }
 
     /// A token bucket gains nothing from a clock that jumps about.
     #[test]
     fn token_bucket_survives_any_clock(burst in 1u64..30, times in prop::collection::vec((0u64..200, 1u64..4), 1..150)) {
         let limiter = limiter(&table(64), &[build(10, 64 * SCALE, Some(burst), Algorithm::TokenBucket)]);
-        let (mut log, mut latest) = (Log::default(), 0);
-        for (time, cost) in times {
-            let now = START + time * SCALE;
-            if acquire(&limiter, "k", cost, now).allowed {
-                latest = latest.max(now);
-                log.push(latest, cost);
-                prop_assert!(!log.beats_bucket(10, 64 * SCALE, burst));
-            }
-        }
+        prop_assert!(always(&limiter, &times, |log| !log.beats_bucket(10, 64 * SCALE, burst)));
     }
 
     /// Several policies: allowed exactly if each alone would allow, and a refusal leaves no charge in any.
