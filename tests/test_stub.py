@@ -1,29 +1,45 @@
-"""`_core.pyi` is the contract: the compiled module has exactly what it says, and it says what everything does."""
+"""The stubs are the contract: the compiled modules have exactly what they say, and they say what everything does."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ratelimit_guard import _core
 
-STUB = ast.parse(files("ratelimit_guard").joinpath("_core.pyi").read_text())
-CLASSES = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
-METHODS = [(owner, node) for owner in CLASSES for node in owner.body if isinstance(node, ast.FunctionDef)]
-CONSTANTS = {
-    node.target.id: ast.unparse(node.annotation).partition("[")[0]
-    for node in STUB.body
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+if TYPE_CHECKING:
+    from types import ModuleType
+
+STUBS = {
+    name: ast.parse(files("ratelimit_guard").joinpath("_core", f"{name}.pyi").read_text())
+    for name in ("__init__", "prompt", "sketch")
 }
+SUBMODULES = set(STUBS) - {"__init__"}
+MODULES = {"__init__": _core, "prompt": _core.prompt, "sketch": _core.sketch}
+CLASSES = [
+    (MODULES[name], node) for name, stub in STUBS.items() for node in stub.body if isinstance(node, ast.ClassDef)
+]
+METHODS = [
+    (getattr(module, owner.name), node)
+    for module, owner in CLASSES
+    for node in owner.body
+    if isinstance(node, ast.FunctionDef)
+]
+CONSTANTS = [
+    (MODULES[name], node.target.id, ast.unparse(node.annotation).partition("[")[0])
+    for name, stub in STUBS.items()
+    for node in stub.body
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+]
 
 
 def label(value: Any) -> str:
     """A name for a parametrised case."""
-    return value.name if isinstance(value, ast.ClassDef | ast.FunctionDef) else str(value)
+    return str(getattr(value, "name", None) or getattr(value, "__name__", value))
 
 
 def decorators(function: ast.FunctionDef) -> set[str]:
@@ -36,6 +52,8 @@ def stub_parameters(function: ast.FunctionDef) -> list[tuple[str, Any]]:
     names = [argument.arg for argument in function.args.args]
     values = [ast.literal_eval(default) for default in function.args.defaults]
     defaults = [inspect.Parameter.empty] * (len(names) - len(values)) + values
+    if function.args.vararg:
+        names, defaults = [*names, function.args.vararg.arg], [*defaults, inspect.Parameter.empty]
     return [(name, value) for name, value in zip(names, defaults, strict=True) if name not in {"self", "cls"}]
 
 
@@ -48,16 +66,19 @@ def real_parameters(function: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def test_stub_and_module_have_the_same_names() -> None:
+@pytest.mark.parametrize("name", STUBS)
+def test_stub_and_module_have_the_same_names(name: str) -> None:
     """Nothing is missing and nothing is hidden."""
-    real = {name for name in vars(_core) if not name.startswith("__")}
-    assert real == {owner.name for owner in CLASSES} | set(CONSTANTS)
+    real = {name for name in vars(MODULES[name]) if not name.startswith("__")}
+    said = {owner.name for module, owner in CLASSES if module is MODULES[name]}
+    constants = {constant for module, constant, _ in CONSTANTS if module is MODULES[name]}
+    assert real == said | constants | (SUBMODULES if name == "__init__" else set())
 
 
-@pytest.mark.parametrize("owner", CLASSES, ids=label)
-def test_stub_class_has_the_same_members(owner: ast.ClassDef) -> None:
+@pytest.mark.parametrize(("module", "owner"), CLASSES, ids=label)
+def test_stub_class_has_the_same_members(module: ModuleType, owner: ast.ClassDef) -> None:
     """Public methods and properties are those of the compiled class, and nobody can derive from it."""
-    real = getattr(_core, owner.name)
+    real = getattr(module, owner.name)
     said = {node.name for node in owner.body if isinstance(node, ast.FunctionDef)}
     assert {name for name in vars(real) if not name.startswith("_")} == {
         name for name in said if not name.startswith("_")
@@ -69,35 +90,35 @@ def test_stub_class_has_the_same_members(owner: ast.ClassDef) -> None:
 
 
 @pytest.mark.parametrize(("owner", "function"), METHODS, ids=label)
-def test_stub_function_has_the_same_signature(owner: ast.ClassDef, function: ast.FunctionDef) -> None:
+def test_stub_function_has_the_same_signature(owner: type, function: ast.FunctionDef) -> None:
     """Argument names, their order and their defaults agree; properties are properties."""
-    member = inspect.getattr_static(getattr(_core, owner.name), function.name)
+    member = inspect.getattr_static(owner, function.name)
     if "property" in decorators(function):
         assert inspect.isgetsetdescriptor(member)
     elif function.name == "__new__":
-        assert real_parameters(getattr(_core, owner.name)) == stub_parameters(function)
+        assert real_parameters(owner) == stub_parameters(function)
     elif not function.name.startswith("__"):
         assert isinstance(member, staticmethod) == ("staticmethod" in decorators(function))
-        assert real_parameters(getattr(getattr(_core, owner.name), function.name)) == stub_parameters(function)
+        assert real_parameters(getattr(owner, function.name)) == stub_parameters(function)
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
-def test_stub_constant_has_its_type(name: str) -> None:
+@pytest.mark.parametrize(("module", "name", "kind"), CONSTANTS, ids=label)
+def test_stub_constant_has_its_type(module: ModuleType, name: str, kind: str) -> None:
     """Each constant is there, once, in the compiled module."""
-    assert type(getattr(_core, name)).__name__ == CONSTANTS[name]
+    assert type(getattr(module, name)).__name__ == kind
 
 
 def test_stub_says_what_everything_does() -> None:
-    """The module, its classes and their methods have docstrings."""
+    """The modules, their classes and their methods have docstrings."""
     silent = [
-        f"{owner.name}.{function.name}"
+        f"{owner.__name__}.{function.name}"
         for owner, function in METHODS
         if not function.name.startswith("__")
         and "property" not in decorators(function)
         and not ast.get_docstring(function)
     ]
-    assert ast.get_docstring(STUB)
-    assert not [owner.name for owner in CLASSES if not ast.get_docstring(owner)]
+    assert all(ast.get_docstring(stub) for stub in STUBS.values())
+    assert not [owner.name for _, owner in CLASSES if not ast.get_docstring(owner)]
     assert not silent
 
 

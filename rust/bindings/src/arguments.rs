@@ -4,12 +4,12 @@
 use crate::error::exception;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyInt, PyString};
 use ratelimit_guard_core::error::Error;
 
-/// Call `with` with the bytes of a key: those of a `bytes`, or UTF-8 of a `str` (lone surrogates as WTF-8).
+/// Call `with` with the bytes of a text: those of a `bytes`, or UTF-8 of a `str` (lone surrogates as WTF-8).
 #[inline]
-pub fn with_key<T>(key: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T, Error>) -> PyResult<T> {
+pub fn with_text<T>(what: &str, key: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T, Error>) -> PyResult<T> {
     let raise = |error| exception(key.py(), &error);
     if let Ok(text) = key.cast::<PyString>() {
         return match text.to_str() {
@@ -22,8 +22,14 @@ pub fn with_key<T>(key: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T,
     }
     match key.cast::<PyBytes>() {
         Ok(bytes) => with(bytes.as_bytes()).map_err(raise),
-        Err(_) => Err(raise(Error::usage(format!("key must be str or bytes, got {}", type_name(key))))),
+        Err(_) => Err(raise(Error::usage(format!("{what} must be str or bytes, got {}", type_name(key))))),
     }
+}
+
+/// [`with_text`] for a key.
+#[inline]
+pub fn with_key<T>(key: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T, Error>) -> PyResult<T> {
+    with_text("key", key, with)
 }
 
 /// Units to take. Anything beyond 64 bits is more than every limit.
@@ -73,13 +79,39 @@ pub fn number(value: &Bound<'_, PyAny>) -> Result<f64, String> {
     })
 }
 
+/// A whole number that fits 64 bits; otherwise what was given instead: the number, or else its type.
+pub fn word(value: &Bound<'_, PyAny>) -> Result<u64, String> {
+    value.extract().map_err(
+        |trouble| {
+            if value.is_instance_of::<PyInt>() { digits(value) } else { instead(value, &trouble) }
+        },
+    )
+}
+
+/// A seed: `ConfigError` for what is no whole number of 64 bits.
+pub fn seed(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let wrong = |given| Error::config(format!("seed must be a whole number from 0 to 2**64 - 1, got {given}"));
+    word(value).map_err(|given| exception(value.py(), &wrong(given)))
+}
+
+/// Call `with` for each of many texts. `UsageError` for a single one, which would count by the letter.
+pub fn each(values: &Bound<'_, PyAny>, with: impl FnMut(Bound<'_, PyAny>) -> PyResult<()>) -> PyResult<()> {
+    if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() {
+        let text = "values must be an iterable of str or bytes, got a single one: use update";
+        return Err(exception(values.py(), &Error::usage(text)));
+    }
+    let mut with = with;
+    values.try_iter()?.try_for_each(|value| with(value?))
+}
+
 /// What was given instead of a whole number that fits: the number, or else its type.
 fn instead(value: &Bound<'_, PyAny>, trouble: &PyErr) -> String {
-    if !trouble.is_instance_of::<PyOverflowError>(value.py()) {
-        return type_name(value);
-    }
-    // Python refuses to write numbers of thousands of digits, and nobody wants to read them.
-    let digits = value.str().map(|digits| digits.to_string()).ok().filter(|digits| digits.len() <= 40);
+    if trouble.is_instance_of::<PyOverflowError>(value.py()) { digits(value) } else { type_name(value) }
+}
+
+/// Python refuses to write numbers of thousands of digits, and nobody wants to read them.
+fn digits(number: &Bound<'_, PyAny>) -> String {
+    let digits = number.str().map(|digits| digits.to_string()).ok().filter(|digits| digits.len() <= 40);
     digits.unwrap_or_else(|| "one of more than 40 digits".into())
 }
 

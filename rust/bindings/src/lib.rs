@@ -9,10 +9,16 @@ use ratelimit_guard_host::file;
 mod arguments;
 mod clock;
 mod error;
+mod fields;
+mod hyperloglog;
 mod limiter;
+mod lsh;
+mod minhash;
 mod permit;
+mod prompt;
 mod quota;
 mod result;
+mod space_saving;
 mod table;
 
 #[pymodule]
@@ -28,5 +34,18 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_LIMIT", ratelimit_guard_core::quota::MAX_LIMIT)?;
     module.add("DEFAULT_CAPACITY", table::DEFAULT_CAPACITY)?;
     module.add("LAYOUT_VERSION", ratelimit_guard_core::layout::VERSION)?;
-    module.add("RESERVED_SUFFIXES", (file::LOCK_SUFFIX, file::UNFINISHED_SUFFIX))
+    module.add("RESERVED_SUFFIXES", (file::LOCK_SUFFIX, file::UNFINISHED_SUFFIX))?;
+    module.add_submodule(&sketches(module.py())?)?;
+    module.add_submodule(&prompt::module(module.py())?)
+}
+
+fn sketches(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let module = PyModule::new(py, "sketch")?;
+    module.add_class::<minhash::MinHash>()?;
+    module.add_class::<lsh::MinHashLSH>()?;
+    module.add_class::<hyperloglog::HyperLogLog>()?;
+    module.add_class::<space_saving::SpaceSaving>()?;
+    module.add("NUM_PERM", ratelimit_guard_core::sketch::minhash::NUM_PERM)?;
+    module.add("MAX_NUM_PERM", ratelimit_guard_core::sketch::minhash::MAX_PERM)?;
+    Ok(module)
 }

@@ -3,10 +3,15 @@
 A decision takes well under a microsecond for usual keys, about two for new keys on a full table; the longest key
 allowed, 64 KiB, takes about 60 µs to hash. So nothing here detaches from the interpreter lock, except `Table.shared`,
 which may wait for another process, and `Table.stats`. All classes are frozen (safe to share between threads); all
-state lives in the table's atomic words. Errors are those of `ratelimit_guard.errors`.
+state of limits lives in the table's atomic words. Errors are those of `ratelimit_guard.errors`.
+
+The submodules `prompt` and `sketch` have stubs of their own beside this one.
 """
 
 from typing import final
+
+from ratelimit_guard._core import prompt as prompt
+from ratelimit_guard._core import sketch as sketch
 
 @final
 class ManualClock:

@@ -1,0 +1,161 @@
+"""Prompts: what `ratelimit_guard.prompt` is made of.
+
+A reader finds a prompt in a JSON body and derives facts from it. Nothing here raises for what a caller may send: a
+body that cannot be read gives a `problem`. The interpreter lock is kept: a body costs about 0.3 ms per megabyte and
+the facts at most a tenth of a millisecond.
+"""
+
+from typing import final
+
+from ratelimit_guard._core.sketch import MinHash
+
+@final
+class PromptReader:
+    """Reads bodies by a table of dialects. Thread-safe; made once.
+
+    `dialects` are (name, {path: field}); `secret` keys the hashes: facts compare within one secret. `ConfigError` that
+    names the dialect and path for a path or field that means nothing, for a secret of less than 16 bytes and for
+    max_bytes outside 1..2**31-1.
+    """
+
+    def __new__(cls, dialects: list[tuple[str, dict[str, str]]], secret: bytes, max_bytes: int) -> PromptReader: ...
+    def scan(self, body: bytes) -> Fields:
+        """What stands where in a body of UTF-8 JSON, without deriving facts."""
+    def read(self, body: bytes) -> Prompt:
+        """`scan`, and the facts."""
+    def unreadable(self, problem: str) -> Prompt:
+        """A prompt without facts, for a body that never came to reading."""
+    def answer(self, text: str) -> tuple[int, int]:
+        """Hash and number of the words that identify `text` when it comes back as the model's turn, see
+        `Prompt.answers`.
+        """
+
+@final
+class Turn:
+    """A message of the body, or what one key says outside of messages."""
+
+    @property
+    def role(self) -> str:
+        """`"system"`, `"user"`, `"assistant"` or `"tool"`."""
+    @property
+    def text(self) -> str:
+        """Its pieces, a line each. Lone surrogates become U+FFFD."""
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where its pieces stand in the body: first byte and one past the last; strings with their quotes."""
+
+@final
+class Fields:
+    """What stands where in a body. Holds on to the body; texts and values are decoded when asked for."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing was found: `"too-large"`, `"too-deep"`, `"too-many"`, `"not-json"`, `"not-utf-8"`, or what the
+        caller of `unreadable` said. None for a body that was read, also when it held no prompt.
+        """
+    @property
+    def body(self) -> bytes:
+        """The bytes that spans point into."""
+    @property
+    def turns(self) -> list[Turn]:
+        """Every message, in the order of the body. Pieces of different roles in one message are turns of their own."""
+    @property
+    def system(self) -> str:
+        """All text of the application, a line for each piece."""
+    @property
+    def user(self) -> str:
+        """The user's last turn."""
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens of an answer, under any of its names. None when absent or no whole number, like all below."""
+    @property
+    def n(self) -> int | None:
+        """Number of answers."""
+    @property
+    def logprobs(self) -> bool:
+        """Probabilities of tokens are asked for, by `true` or by a number above 0."""
+    @property
+    def stream(self) -> bool: ...
+    @property
+    def user_id(self) -> str | None:
+        """What the caller says about its own end user."""
+    @property
+    def tools(self) -> int:
+        """Number of tools offered."""
+    @property
+    def temperature(self) -> float | None: ...
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Where each parameter that is present stands, by the name it has here, so that a later step can edit only
+        those bytes.
+        """
+
+@final
+class Prompt:
+    """Facts about a prompt: its system text, the user's last turn, the conversation before. Hashes and counts, no text.
+
+    All hashes are keyed by the reader's secret. Without a prompt, or with a problem, they are 0 and the lists empty.
+    True when there are words.
+    """
+
+    @property
+    def fields(self) -> Fields: ...
+    @property
+    def problem(self) -> str | None:
+        """That of the fields."""
+    @property
+    def words(self) -> int:
+        """Words of system text and last turn."""
+    @property
+    def left_out(self) -> int:
+        """Bytes of them that were not read at least: of more than 32 KiB head and tail, of more than 8,192 words the
+        first.
+        """
+    @property
+    def digest(self) -> int:
+        """Hash of all words in order."""
+    @property
+    def system(self) -> int:
+        """Hash of the words of the system text."""
+    @property
+    def template(self) -> int:
+        """Hash of the words with every run of slots (numbers, quotations, words of more than 12 bytes) masked."""
+    @property
+    def conversation(self) -> int:
+        """Hash of the start of the user's first turn: the same for every request of a conversation."""
+    @property
+    def user_turns(self) -> int: ...
+    @property
+    def assistant_turns(self) -> int: ...
+    @property
+    def minhash(self) -> MinHash:
+        """Sketch of the word 3-shingles, of 128 permutations."""
+    @property
+    def keys(self) -> list[int]:
+        """Hashes of word 5-grams with digits masked, one in four, of long prompts fewer; at most 128, rising."""
+    @property
+    def prefixes(self) -> list[int]:
+        """Hashes of the first 4, 8 and 16 words of the last turn, digits masked."""
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        """Hash and words of each different line or sentence of three words or more of the last turn: the first 16 and
+        the last 16.
+        """
+    @property
+    def answers(self) -> list[tuple[int, int, int]]:
+        """Of the last 8 turns of the model: hash of its first 32 words, hash of these and the user's turn before,
+        words hashed.
+        """
+    @property
+    def features(self) -> bytes:
+        """Words hashed into 128 signed bytes, as a vector of length 127."""
+    def __bool__(self) -> bool: ...
+
+DIALECTS: dict[str, dict[str, str]]
+PARAMETERS: tuple[str, ...]
+MAX_TEXT: int
+MAX_WORDS: int
+MAX_PIECES: int
+MAX_DEPTH: int

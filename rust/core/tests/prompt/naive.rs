@@ -1,0 +1,248 @@
+//! The slow twin of the facts: lists, sets and plain loops over the naive words. Obviously right.
+#![allow(dead_code)]
+
+#[path = "naive_words.rs"]
+pub mod words;
+
+use ratelimit_guard_core::prompt::facts::Facts;
+use ratelimit_guard_core::prompt::fields::{Piece, Role};
+use ratelimit_guard_core::prompt::history::Answer;
+use ratelimit_guard_core::prompt::segment::Segment;
+use ratelimit_guard_core::sketch::minhash::MinHash;
+use std::collections::BTreeSet;
+use words::{Word, low, mix, normalize};
+
+const MAX_TEXT: usize = 32 * 1024;
+const MAX_WORDS: usize = 8 * 1024;
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The facts of a body whose pieces are known.
+pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
+    let secrets = words::secrets(seed);
+    let last = pieces.iter().filter(|piece| piece.role == Role::User).next_back().map(|piece| piece.turn);
+    let system: Vec<Piece> = pieces.iter().copied().filter(|piece| piece.role == Role::System).collect();
+    let is_last = |piece: &Piece| piece.role == Role::User && Some(piece.turn) == last;
+    let user: Vec<Piece> = pieces.iter().copied().filter(is_last).collect();
+    // A quarter is the system text's own, the rest is shared: first the user, then what the system leaves.
+    let for_system = MAX_TEXT - length(body, &user).min(MAX_TEXT * 3 / 4);
+    let for_user = MAX_TEXT - length(body, &system).min(for_system);
+    let (system, system_left) = read(body, &system, for_system);
+    let (user, user_left) = read(body, &user, for_user);
+    let system = words::words(&system, &secrets);
+    let mut all = [&system[..], &words::words(&user, &secrets)[..]].concat();
+    let dropped = all.len().saturating_sub(MAX_WORDS);
+    all.truncate(MAX_WORDS);
+    let (system, user) = all.split_at(system.len().min(all.len()));
+
+    let turns = turns(pieces);
+    let is = |role: Role| move |turn: &&&[Piece]| turn[0].role == role;
+    let first = turns.iter().find(is(Role::User)).map_or(vec![], |turn| turn_words(body, turn, &secrets));
+    Facts {
+        words: all.len() as u32,
+        left_out: (system_left + user_left + dropped) as u32,
+        digest: sequence(&hashes(&all)),
+        system: sequence(&hashes(system)),
+        template: template(&all),
+        conversation: sequence(&first),
+        user_turns: turns.iter().filter(is(Role::User)).count() as u32,
+        assistant_turns: turns.iter().filter(is(Role::Assistant)).count() as u32,
+        sketch: minhash(&[shingles(&hashes(system)), shingles(&hashes(user))].concat(), 128),
+        keys: keys(&masked(system), &masked(user)),
+        prefixes: [4, 8, 16].iter().filter_map(|n| masked(user).get(..*n).map(sequence)).collect(),
+        segments: segments(user).into_iter().collect(),
+        answers: answers(body, &turns, &secrets).into_iter().collect(),
+        features: features(&hashes(&all)),
+    }
+}
+
+fn hashes(words: &[Word]) -> Vec<u64> {
+    words.iter().map(|word| word.hash).collect()
+}
+
+fn masked(words: &[Word]) -> Vec<u64> {
+    words.iter().map(|word| word.masked).collect()
+}
+
+/// A piece without its quotes; one outside of the body is empty.
+pub fn inside(body: &[u8], piece: Piece) -> &[u8] {
+    let raw = body.get(piece.span.start as usize..piece.span.end as usize).unwrap_or(&[]);
+    let quoted = raw.len() > 1 && raw[0] == b'"' && raw[raw.len() - 1] == b'"';
+    if quoted { &raw[1..raw.len() - 1] } else { raw }
+}
+
+pub fn length(body: &[u8], pieces: &[Piece]) -> usize {
+    pieces.iter().map(|piece| inside(body, *piece).len()).sum()
+}
+
+/// The normal form of pieces, a line each, and how many bytes of them were left out: all but three quarters of the budget
+/// from the start and one from the end, and what would make the normal form longer than the budget.
+pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
+    let total = length(body, pieces);
+    let (mut out, mut read) = (Vec::new(), 0);
+    let mut start = 0;
+    for piece in pieces {
+        let raw = inside(body, *piece);
+        let place = |at: usize| if at <= start { 0 } else { next_safe(raw, at - start) };
+        let fits = total <= budget;
+        let front = if fits { raw.len() } else { place(budget - budget / 4) };
+        let back = if fits { raw.len() } else { place(total - budget / 4).max(front) };
+        for part in [&raw[..front], &raw[back..]].into_iter().filter(|part| !part.is_empty()) {
+            let (normal, length) = normalize(part, piece.escaped, budget.saturating_sub(out.len()));
+            out.extend(normal);
+            out.push(b'\n');
+            read += length;
+        }
+        start += raw.len();
+    }
+    (out, total - read)
+}
+
+/// Where an escape begins, or a character with no backslash close before it; behind 64 bytes without such a place, the end.
+fn next_safe(raw: &[u8], at: usize) -> usize {
+    let begins_escape = |at: usize| raw[at] == b'\\' && raw[at - 1] != b'\\';
+    let begins_character = |at: usize| {
+        let is_continuation = (0x80..0xc0).contains(&raw[at]);
+        !is_continuation && (1..=6).all(|back| back > at || raw[at - back] != b'\\')
+    };
+    let places = at..raw.len().min(at + 64);
+    places.into_iter().find(|&at| begins_escape(at) || begins_character(at)).unwrap_or(raw.len())
+}
+
+/// Words in order: each times an odd number of its place; 0 without words.
+pub fn sequence(words: &[u64]) -> u64 {
+    let step = u128::from(GOLDEN) - 1;
+    let odd = |place: usize| u128::from(low(step * place as u128) | 1);
+    let sum = words.iter().enumerate().fold(0, |sum, (place, word)| {
+        low(u128::from(sum) + u128::from(low(u128::from(*word) * odd(place))))
+    });
+    if words.is_empty() { 0 } else { mix(sum ^ words.len() as u64) }
+}
+
+fn template(words: &[Word]) -> u64 {
+    let mut kept: Vec<Option<u64>> = words.iter().map(|word| (!word.slot).then_some(word.hash)).collect();
+    kept.dedup_by(|one, other| one.is_none() && other.is_none());
+    sequence(&kept.iter().map(|word| word.unwrap_or(0x517c_c1b7_2722_0a95)).collect::<Vec<_>>())
+}
+
+/// The windows of three words; of those that reach beyond 4,096 words every eighth by its own hash.
+pub fn shingles(words: &[u64]) -> Vec<u32> {
+    let sum = |words: &[u64]| {
+        let at = |place: usize| words.get(place).copied().unwrap_or(0);
+        low(u128::from(at(0)) + u128::from(at(1).rotate_left(21)) + u128::from(at(2).rotate_left(42)))
+    };
+    let spread = |sum: u64| ((low(u128::from(sum ^ sum >> 29) * u128::from(GOLDEN)) >> 32) as u32).max(1);
+    if (1..3).contains(&words.len()) {
+        return vec![spread(sum(words))];
+    }
+    let is_kept = |place: usize, sum: u64| place + 3 <= 4_096 || mix(sum) % 8 == 0;
+    let windows = words.windows(3).map(sum).enumerate();
+    windows.filter(|(place, sum)| is_kept(*place, *sum)).map(|(_, sum)| spread(sum)).collect()
+}
+
+/// For each permutation the least of all hashes; and the set while it has at most 128.
+pub fn minhash(hashes: &[u32], num_perm: usize) -> MinHash {
+    let permutation = |number: u64, hash: u32| {
+        let (a, b) = (mix(2 * number + 1) % (1 << 32) | 1, mix(2 * number + 2) % (1 << 32));
+        ((u128::from(a) * u128::from(hash) + u128::from(b)) % (1 << 32)) as u32
+    };
+    let least = |number| hashes.iter().map(|hash| permutation(number, *hash)).min().unwrap_or(u32::MAX);
+    let set: BTreeSet<u32> = hashes.iter().copied().collect();
+    let whole = (set.len() <= 128).then(|| set.into_iter().collect());
+    MinHash::from_parts((0..num_perm as u64).map(least).collect(), whole).unwrap()
+}
+
+/// Runs of five words whose hash ends in enough zero bits: two, and one more for each doubling from 512 words on.
+fn keys(system: &[u64], user: &[u64]) -> Vec<u64> {
+    const ROOM: usize = 255;
+    let mut every = 4;
+    while every < 4 * (system.len() + user.len()) / 256 / 2 * 2 && every * 2 <= 4 * (system.len() + user.len()) / 256 {
+        every *= 2;
+    }
+    let runs = system.windows(5).chain(user.windows(5)).map(five);
+    let found: BTreeSet<u64> = runs.filter(|key| key % every as u64 == 0).take(ROOM).collect();
+    found.into_iter().take(128).collect()
+}
+
+pub fn five(run: &[u64]) -> u64 {
+    let sum = (0..5).fold(0, |sum, place| sum + u128::from(run[place].rotate_left(13 * place as u32)));
+    let product = low(u128::from(low(sum) ^ low(sum) >> 29) * u128::from(GOLDEN));
+    product ^ product >> 32
+}
+
+/// Lines and sentences of three words or more: the first 16, and the latest 16 after them. One that is kept is not taken again.
+fn segments(words: &[Word]) -> Vec<Segment> {
+    let mut sentences: Vec<Vec<u64>> = vec![vec![]];
+    for word in words {
+        if word.breaks {
+            sentences.push(vec![]);
+        }
+        sentences.last_mut().unwrap().push(word.hash);
+    }
+    let mut kept: Vec<Segment> = Vec::new();
+    for words in sentences.iter().filter(|words| words.len() >= 3) {
+        let segment = Segment { hash: sequence(words), words: words.len() as u32 };
+        if !kept.contains(&segment) {
+            kept.push(segment);
+        }
+        if kept.len() > 32 {
+            kept.remove(16);
+        }
+    }
+    kept
+}
+
+/// Pieces of one message by one role.
+fn turns(pieces: &[Piece]) -> Vec<&[Piece]> {
+    let mut turns = Vec::new();
+    let mut start = 0;
+    for end in 1..=pieces.len() {
+        let goes_on = pieces.get(end).is_some_and(|p| (p.turn, p.role) == (pieces[start].turn, pieces[start].role));
+        if !goes_on {
+            turns.push(&pieces[start..end]);
+            start = end;
+        }
+    }
+    turns
+}
+
+/// The first 32 words of a turn that stand in 512 bytes of its normal form.
+fn turn_words(body: &[u8], turn: &[Piece], secrets: &[u64; 4]) -> Vec<u64> {
+    let mut text = Vec::new();
+    for piece in turn {
+        text.extend(normalize(inside(body, *piece), piece.escaped, 512usize.saturating_sub(text.len())).0);
+        text.push(b'\n');
+    }
+    hashes(&words::words(&text, secrets)).into_iter().take(32).collect()
+}
+
+/// The last eight turns of the model, and what the user said last before each.
+fn answers(body: &[u8], turns: &[&[Piece]], secrets: &[u64; 4]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for (place, turn) in turns.iter().enumerate().filter(|(_, turn)| turn[0].role == Role::Assistant) {
+        let asked = turns[..place].iter().rev().find(|turn| turn[0].role == Role::User);
+        let mut link = asked.map_or(vec![], |turn| turn_words(body, turn, secrets));
+        let words = turn_words(body, turn, secrets);
+        link.push(sequence(&words));
+        answers.push(Answer { hash: sequence(&words), link: sequence(&link), words: words.len() as u32 });
+    }
+    answers.split_off(answers.len().saturating_sub(8))
+}
+
+/// The answer that a text will be when it comes back.
+pub fn answer(text: &[u8], seed: [u64; 2]) -> Answer {
+    let words: Vec<Word> = words::words(&normalize(text, false, 512).0, &words::secrets(seed));
+    let first = &hashes(&words)[..words.len().min(32)];
+    Answer { hash: sequence(first), link: 0, words: first.len() as u32 }
+}
+
+/// Each word adds its sign in its dimension; then the vector gets length 127, in steps of 2⁻¹⁶ and rounded.
+fn features(words: &[u64]) -> [i8; 128] {
+    let sum_of = |dimension: u64| {
+        let here = words.iter().filter(|word| (*word >> 32) % 128 == dimension);
+        here.map(|word| if word >> 63 == 0 { 1 } else { -1 }).sum::<i64>()
+    };
+    let sums: [i64; 128] = std::array::from_fn(|dimension| sum_of(dimension as u64));
+    let squares: i64 = sums.iter().map(|sum| sum * sum).sum();
+    let root = (0..).find(|root| (root + 1) * (root + 1) > squares).unwrap();
+    sums.map(|sum| (sum * (127 * 65_536 / root.max(1)) + 32_768).div_euclid(65_536) as i8)
+}
