@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SCALARS = [
     "null", "null", "true", "false", "0", "-1", "7", "17", "4096", "0.7", "1e3", "1E+2", "-2.5E-3", "0.0", "-0.0",
-    "1e999", "NaN", "Infinity", "-Infinity", "50256", "18446744073709551615", "18446744073709551616", "[]", "{}",
+    "2", "3", "100", "1e999", "NaN", "Infinity", "-Infinity", "50256", "18446744073709551615", "18446744073709551616", "[]", "{}",
     "9" * 40, "1.0", "[null]", '{"a":{"b":[1,{"c":"d"}]}}', "[[[[]]],[{}]]",
 ]  # fmt: skip
 STRINGS = [
@@ -31,6 +31,14 @@ FRAGMENTS = 24
 """Values kept ready for each place: bodies are put together from these."""
 
 
+NUMBERS = {"n", "max_tokens", "logprobs", "top_logprobs", "temperature", "top_p"}
+
+
+def weight(node: Node) -> int:
+    """How often a key appears: more often when there is something in it."""
+    return 4 if node.keys or node.each or node.meaning == "role" else 2
+
+
 class Bodies:
     """An endless supply for one table of dialects. The same bodies everywhere from one seed."""
 
@@ -38,18 +46,19 @@ class Bodies:
         self.random = Random(seed)  # noqa: S311  a test repeats itself
         self.root = root
         self.known: list[tuple[str, list[str]]] = []
+        self.weights: list[int] = []
 
     def refill(self) -> None:
         """Make new fragments for every place."""
         self.known = [(key, self.values(node)) for key, node in self.root.keys.items()]
+        self.weights = [weight(node) for node in self.root.keys.values()]
 
     def body(self) -> str:
         """A whole body: nearly always an object."""
         chance = self.random.random()
         if chance < 0.02:
             return self.random.choice(SCALARS) if chance < 0.01 else self.string(STRINGS)
-        members = self.random.choices(self.known, k=self.random.randrange(7)) if self.known else []
-        spelled = [self.key(key) + self.colon() + self.random.choice(values) for key, values in members]
+        spelled = self.members(self.known, self.weights, 10)
         if chance > 0.7:
             spelled.insert(self.random.randrange(len(spelled) + 1), self.strange_member())
         if self.root.each is not None and chance > 0.3:
@@ -58,29 +67,37 @@ class Bodies:
 
     def values(self, node: Node) -> list[str]:
         """What may stand at a place: what belongs there, mostly."""
-        members = [(key, self.values(child)) for key, child in node.keys.items()]
+        known = [(key, self.values(child)) for key, child in node.keys.items()]
+        weights = [weight(child) for child in node.keys.values()]
         elements = self.values(node.each) if node.each else []
-        return [self.value(node, members, elements) for _ in range(FRAGMENTS)]
+        kinds = ["scalar", *["object"] * 6 * bool(known), *["array"] * 8 * bool(elements)]
+        kinds += {"role": ["role"] * 8, None: []}.get(node.meaning, ["string"] * 4)
+        kinds += {"tools": ["array"], "stream": ["flag"], "logprobs": ["flag"]}.get(node.meaning or "", []) * 6
+        kinds += ["scalar"] * 6 * (node.meaning in NUMBERS)
+        return [self.value(self.random.choice(kinds), known, weights, elements) for _ in range(FRAGMENTS)]
 
-    def value(self, node: Node, members: list[tuple[str, list[str]]], elements: list[str]) -> str:
-        kinds = ["scalar", "string" if node.meaning else "scalar", *["object"] * 3 * bool(members)]
-        kinds += ["array"] * 3 * bool(elements) + ["role" if node.meaning == "role" else "string"] * 4 * bool(node.meaning)
-        kind = self.random.choice(kinds)
+    def members(self, known: list[tuple[str, list[str]]], weights: list[int], most: int) -> list[str]:
+        """Members of an object; some come again."""
+        chosen = self.random.choices(known, weights, k=self.random.randrange(most)) if known else []
+        return [self.key(key) + self.colon() + self.random.choice(values) for key, values in chosen]
+
+    def value(self, kind: str, known: list[tuple[str, list[str]]], weights: list[int], elements: list[str]) -> str:
         if kind == "object":
-            chosen = self.random.choices(members, k=self.random.randrange(5))
-            spelled = [self.key(key) + self.colon() + self.random.choice(values) for key, values in chosen]
+            spelled = self.members(known, weights, 7)
             if self.random.random() < 0.2:
                 spelled.append(self.strange_member())
             return self.wrapped("{", spelled, "}")
         if kind == "array":
             return self.array(elements)
+        if kind == "flag":
+            return self.random.choice(["true", "false"])
         if kind == "scalar":
             return self.random.choice(SCALARS)
         return self.string(ROLES if kind == "role" else STRINGS)
 
     def array(self, elements: list[str]) -> str:
         """Elements that belong there, with some numbers and others between."""
-        many = [*elements, *self.random.choices(SCALARS, k=8)]
+        many = [*elements, *self.random.choices(SCALARS, k=4)]
         return self.wrapped("[", self.random.choices(many, k=self.random.randrange(5)), "]")
 
     def wrapped(self, opening: str, parts: list[str], closing: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DIGITS = 4_300
 """Longest integer of `json.loads`."""
 ROLES = {
-    **dict.fromkeys(("system", "developers"), "system"),
+    **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("assistant", "model", "ai", "bot"), "assistant"),
     **dict.fromkeys(("tool", "function", "ipython"), "tool"),
 }
@@ -170,7 +170,6 @@ class Walk:
             scope.role = ROLES.get(value, "user") if isinstance(value, str) else "user"
         elif node.meaning in PARAMETERS:
             if value is not None:
-                self.found.parameters.pop(node.meaning, None)
                 self.found.parameters[node.meaning] = value
         elif isinstance(value, str):
             self.say(node, value, scope)

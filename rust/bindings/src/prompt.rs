@@ -35,7 +35,7 @@ pub struct PromptReader {
 #[pyclass(frozen, module = "ratelimit_guard.prompt")]
 pub struct Prompt {
     fields: Py<Fields>,
-    facts: Facts,
+    facts: Box<Facts>,
     seed: u64,
 }
 
@@ -93,12 +93,12 @@ impl PromptReader {
         Fields::new(body, found, problem)
     }
 
-    fn derive(&self, body: &[u8], found: &fields::Fields) -> Facts {
+    fn derive(&self, body: &[u8], found: &fields::Fields) -> Box<Facts> {
         with_scratch(|scratch| facts::facts(body, found, &self.keys, scratch))
     }
 
     /// Makes Python objects, so it runs while no buffer is borrowed: the collector may run anything.
-    fn prompt(&self, py: Python<'_>, fields: Fields, facts: Facts) -> PyResult<Prompt> {
+    fn prompt(&self, py: Python<'_>, fields: Fields, facts: Box<Facts>) -> PyResult<Prompt> {
         Ok(Prompt { fields: Py::new(py, fields)?, facts, seed: self.seed })
     }
 }

@@ -59,7 +59,7 @@ pub struct Facts {
 }
 
 /// The facts of a scanned body. Cost with AVX2: about 3 ns per byte up to [`MAX_TEXT`], whatever the body holds beyond.
-pub fn facts(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -> Facts {
+pub fn facts(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -> Box<Facts> {
     wide(
         #[inline(always)]
         || {
@@ -97,7 +97,7 @@ fn cut_last_turn(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scrat
 }
 
 #[inline(always)]
-fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Facts {
+fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Box<Facts> {
     let (words, masked, flags) = (scratch.words.hashes(), scratch.words.masked(), scratch.words.flags());
     let boundary = last_turn.boundary;
     let (system, user) = words.split_at(boundary);
@@ -106,7 +106,7 @@ fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Facts
     let mut sketch = MinHash::new(NUM_PERM);
     sketch.add_here(&scratch.shingles);
     let opening = opening(user, last_turn.in_opening);
-    Facts {
+    Box::new(Facts {
         words: words.len() as u32,
         left_out: last_turn.left_out as u32,
         digest: Sequence::of(words),
@@ -121,5 +121,5 @@ fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Facts
         segments: segments(user, &flags[boundary..]),
         answers: history.answers,
         features: features(words),
-    }
+    })
 }

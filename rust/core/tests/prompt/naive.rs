@@ -154,12 +154,12 @@ pub fn minhash(hashes: &[u32], num_perm: usize) -> MinHash {
 /// Runs of five words whose hash ends in enough zero bits: two, and one more for each doubling from 512 words on.
 fn keys(system: &[u64], user: &[u64]) -> Vec<u64> {
     const ROOM: usize = 255;
-    let mut every = 4;
-    while every < 4 * (system.len() + user.len()) / 256 / 2 * 2 && every * 2 <= 4 * (system.len() + user.len()) / 256 {
-        every *= 2;
+    let (mut every, mut most) = (4, 512);
+    while system.len() + user.len() >= most {
+        (every, most) = (2 * every, 2 * most);
     }
     let runs = system.windows(5).chain(user.windows(5)).map(five);
-    let found: BTreeSet<u64> = runs.filter(|key| key % every as u64 == 0).take(ROOM).collect();
+    let found: BTreeSet<u64> = runs.filter(|key| key % every == 0).take(ROOM).collect();
     found.into_iter().take(128).collect()
 }
 

@@ -206,11 +206,8 @@ pub struct Word {
 /// The words of a normal text.
 pub fn words(text: &[u8], secrets: &[u64; 4]) -> Vec<Word> {
     let mut words = Vec::new();
-    let mut start = 0;
-    while start < text.len() {
-        let length = text[start..].iter().take_while(|byte| is_letter(**byte)).count();
-        let end = start + length;
-        let pieces = if length <= 32 { vec![(start, end)] } else { pieces(text, start, end, secrets) };
+    for (start, end) in runs(text) {
+        let pieces = if end - start <= 32 { vec![(start, end)] } else { pieces(text, start, end, secrets) };
         for &(from, to) in &pieces {
             let word = &text[from..to];
             // Of a run that is cut only the last piece is masked, and it has a digit when the run has one.
@@ -223,10 +220,15 @@ pub fn words(text: &[u8], secrets: &[u64; 4]) -> Vec<Word> {
                 breaks: from == start && breaks(text, start),
             });
         }
-        start = end + 1;
-        words.truncate(words.len() - usize::from(length == 0));
     }
     words
+}
+
+/// Where letters begin and end.
+fn runs(text: &[u8]) -> Vec<(usize, usize)> {
+    let at = |place: usize| text.get(place).is_some_and(|byte| is_letter(*byte));
+    let starts = (0..text.len()).filter(|place| at(*place) && (*place == 0 || !at(place - 1)));
+    starts.map(|start| (start, (start..).find(|end| !at(*end)).unwrap())).collect()
 }
 
 fn is_letter(byte: u8) -> bool {
