@@ -1,4 +1,4 @@
-"""Texts from a seed: invented words that look like English, by Zipf's law, in sentences and paragraphs. Nobody's prompts."""
+"""Texts from a seed: invented words by Zipf's law, in sentences and paragraphs. Nobody's prompts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import random
 import re
 from itertools import accumulate
 
-ONSETS = [*"bcdfghjklmnprstvw" * 2, *"br ch cl dr fl gr pl sh sp st str th tr".split(), *[""] * 6]
-VOWELS = [*"aeiou" * 3, *"ai ea ee oo ou".split()]
-CODAS = [*"bdglmnprstx", *"ck nd ng nt rd st th".split(), *[""] * 10]
+ONSETS = [*"bcdfghjklmnprstvw" * 2, "br", "ch", "cl", "dr", "fl", "gr", "pl", "sh", "sp", "st", "th", "tr", *[""] * 6]
+VOWELS = [*"aeiou" * 3, "ai", "ea", "ee", "oo", "ou"]
+CODAS = [*"bdglmnprstx", "ck", "nd", "ng", "nt", "rd", "st", "th", *[""] * 10]
 ENDINGS = [".", ".", ".", ".", "?", "!"]
 WORDS = 20_000
 WORD = re.compile(r"[a-z0-9_]+")
@@ -60,15 +60,14 @@ class Corpus:
         return [self.sentence() for _ in range(count)]
 
     def family(self, members: int) -> list[str]:
-        """One template, filled in again and again: two sentences in which one to four places take one to three words."""
+        """One template, filled in `members` times: two sentences where one to four places take one to three words."""
         frame = f"{self.sentence()} {self.sentence()}".split(" ")
         places = set(self.random.sample(range(len(frame)), min(len(frame), self.random.randint(1, 4))))
-        return [
-            " ".join(
-                " ".join(self.words(self.random.randint(1, 3))) if at in places else word for at, word in enumerate(frame)
-            )
-            for _ in range(members)
-        ]
+
+        def fill(at: int, word: str) -> str:
+            return " ".join(self.words(self.random.randint(1, 3))) if at in places else word
+
+        return [" ".join(fill(at, word) for at, word in enumerate(frame)) for _ in range(members)]
 
     def edited(self, text: str, rate: float) -> str:
         """Of the words `rate` (at least one) replaced, left out, or followed by a new one."""

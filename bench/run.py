@@ -14,7 +14,10 @@ from report import Check, Section, Table, as_markdown, as_text, check_table, sec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAMILIES = ("acquire", "web", "policies", "memory", "windows", "processes", "threads", "kills", "flood")
+FAMILIES = (
+    "acquire", "web", "policies", "memory", "windows", "processes", "threads", "kills", "flood",
+    "sketch", "lsh", "prompt",
+)  # fmt: skip
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
@@ -22,14 +25,14 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; do not edit. One family alone: `.venv-bench/bin/python bench/run.py --only acquire` (or
-`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`); `--quick` takes a short look. Only a
-full run writes this page.
+`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`, `sketch`, `lsh`, `prompt`); `--quick`
+takes a short look. Only a full run writes this page.
 
 Every round runs each contender once, with fresh state, in rotating order; ratios are taken inside a round and
-the median over the rounds is given, because machines drift. Keys are made beforehand, the garbage collector is
-off inside timed loops, and everybody is called the way its documentation shows, one attribute access and one
-call per decision. The cost of the loop is in every figure and is not subtracted. Absolute times are this
-machine's; the ratios and the counts are what to compare.
+the median over the rounds is given, because machines drift. Keys and texts are made beforehand, the garbage
+collector is off inside timed loops, and everybody is called the way its documentation shows, one attribute access
+and one call per decision, text or body. Texts are invented words from a seed. The cost of the loop is in every figure
+and is not subtracted. Absolute times are this machine's; the ratios and the counts are what to compare.
 """
 
 

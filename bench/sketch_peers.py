@@ -1,4 +1,4 @@
-"""Adapters to the peers that sketch and index texts, each in the fastest way its interface offers for one text at a time."""
+"""Adapters to the peers that sketch and index texts, each the fastest way it offers for one text at a time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def gaoya(threshold: float = 0.8, bands: int = 16, rows: int = 8) -> MinHashStri
 
 
 class Index:
-    """An index of sketches: `sketch` makes of a text what `insert` and `query` take."""
+    """An index by threshold, bands, rows and capacity: `sketch` makes of a text what `insert` and `query` take."""
 
     sketch: Any
     insert: Any
@@ -73,7 +73,7 @@ class Index:
 class RensaIndex(Index):
     """Gives candidates and compares nothing."""
 
-    def __init__(self, threshold: float, bands: int, rows: int) -> None:  # noqa: ARG002
+    def __init__(self, threshold: float, bands: int, _rows: int, _capacity: int) -> None:
         index = rensa.RMinHashLSH(threshold, PERMUTATIONS, bands)
         self.sketch, self.insert, self.query = rensa_r, index.insert, index.query
 
@@ -81,7 +81,7 @@ class RensaIndex(Index):
 class GaoyaIndex(Index):
     """Takes texts, and sketches in `insert` and again in `query`; compares candidates by their sketches."""
 
-    def __init__(self, threshold: float, bands: int, rows: int) -> None:
+    def __init__(self, threshold: float, bands: int, rows: int, _capacity: int) -> None:
         index = gaoya(threshold, bands, rows)
         self.sketch, self.insert, self.query = str, index.insert_document, index.query
 
@@ -89,6 +89,6 @@ class GaoyaIndex(Index):
 class DatasketchIndex(Index):
     """Gives candidates and compares nothing."""
 
-    def __init__(self, threshold: float, bands: int, rows: int) -> None:
+    def __init__(self, threshold: float, bands: int, rows: int, _capacity: int) -> None:
         index = datasketch.MinHashLSH(threshold, PERMUTATIONS, params=(bands, rows))
         self.sketch, self.insert, self.query = DatasketchTuned().sketch, index.insert, index.query

@@ -14,18 +14,21 @@ from __future__ import annotations
 import json
 import secrets
 import zlib
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 from ratelimit_guard._core import prompt as _prompt
-from ratelimit_guard.errors import ConfigError
+from ratelimit_guard.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ratelimit_guard.sketch import MinHash
 
 Fields = _prompt.Fields
 Prompt = _prompt.Prompt
 Turn = _prompt.Turn
+
+__all__ = ["DIALECTS", "MAX_BYTES", "Fields", "Prompt", "Reader", "Turn", "read"]
 
 DIALECTS: Mapping[str, Mapping[str, str]] = _prompt.DIALECTS
 """Built-in dialects: of each, which field stands at which path."""
@@ -64,16 +67,20 @@ class Reader:
         self._reader = _prompt.PromptReader(tables, secrets.token_bytes(16) if secret is None else secret, max_bytes)
         self._max_bytes = max_bytes
 
-    def read(self, body: bytes, *, content_encoding: str = "") -> Prompt:
+    def read(self, body: bytes, *, content_encoding: str | None = None) -> Prompt:
         """The facts of a body: a few microseconds, a tenth of a millisecond for the longest prompt.
 
         `content_encoding` is that of the HTTP header: gzip and deflate are understood. Of a compressed body, and of
         one in UTF-16 or UTF-32 (which `json.loads` takes, so that applications do), `fields.body` is the plain UTF-8
         that spans point into.
         """
-        plain = _decompress(body, content_encoding, self._max_bytes)
-        if isinstance(plain, str):
-            return self._reader.unreadable(plain)
+        if not isinstance(body, bytes):
+            msg = f"body must be bytes, got {type(body).__name__}"
+            raise UsageError(msg)
+        try:
+            plain = _decompress(body, content_encoding or "", self._max_bytes)
+        except _UnreadableError as why:
+            return self._reader.unreadable(str(why))
         prompt = self._reader.read(plain)
         if prompt.problem in _OTHER_ENCODING and (utf8 := _recode(plain, self._max_bytes)) is not None:
             return self._reader.read(utf8)
@@ -83,6 +90,10 @@ class Reader:
         """What stands where in a body of plain UTF-8 JSON, without deriving facts: to edit or to count."""
         return self._reader.scan(body)
 
+    def minhash(self, text: str) -> MinHash:
+        """The sketch of a text that compares with `Prompt.minhash` of this reader's prompts."""
+        return self._reader.minhash(text)
+
     def answer(self, text: str) -> tuple[int, int]:
         """The hash that `text` will have in `Prompt.answers` when it comes back as the model's turn, and the words
         hashed.
@@ -90,7 +101,7 @@ class Reader:
         return self._reader.answer(text)
 
 
-def read(body: bytes, *, content_encoding: str = "") -> Prompt:
+def read(body: bytes, *, content_encoding: str | None = None) -> Prompt:
     """`Reader().read(body)` with one reader for the whole process: facts compare inside the process."""
     return _default().read(body, content_encoding=content_encoding)
 
@@ -103,31 +114,41 @@ def _default() -> Reader:
 _OTHER_ENCODING = frozenset({"not-json", "not-utf-8"})
 
 
+class _UnreadableError(Exception):
+    """What the problem is called."""
+
+
 def _table(dialect: str | tuple[str, Mapping[str, str]]) -> tuple[str, dict[str, str]]:
-    if isinstance(dialect, str):
-        if dialect not in DIALECTS:
-            msg = f"no dialect is called {dialect!r}: write one of {', '.join(DIALECTS)}, or (name, {{path: field}})"
-            raise ConfigError(msg)
-        return dialect, dict(DIALECTS[dialect])
-    name, paths = dialect
-    return name, dict(paths)
+    match dialect:
+        case str() if dialect in DIALECTS:
+            return dialect, dict(DIALECTS[dialect])
+        case (str() as name, Mapping() as paths):
+            return name, dict(paths)
+    known = ", ".join(DIALECTS)
+    msg = f"no such dialect: {dialect!r:.100}: write one of {known}, or a pair (name, {{path: field}})"
+    raise ConfigError(msg)
 
 
-def _decompress(body: bytes, content_encoding: str, most: int) -> bytes | str:
-    """The plain body, or the problem. A bomb is stopped at the first byte too many."""
+def _decompress(body: bytes, content_encoding: str, most: int) -> bytes:
+    """The plain body. A bomb is stopped at the first byte too many; gzip may come in several members."""
     coding = content_encoding.strip().lower()
     if coding in {"", "identity"}:
         return body
     if coding not in CODINGS:
-        return "content-encoding"
-    unpack = zlib.decompressobj(GZIP_OR_ZLIB)
-    try:
-        plain = unpack.decompress(body, most + 1)
-    except zlib.error:
-        return "not-gzip"
-    if len(plain) > most:
-        return "too-large"
-    return plain if unpack.eof else "not-gzip"
+        raise _UnreadableError("content-encoding")
+    plain = bytearray()
+    while body:
+        unpack = zlib.decompressobj(GZIP_OR_ZLIB)
+        try:
+            plain += unpack.decompress(body, most + 1 - len(plain))
+        except zlib.error:
+            raise _UnreadableError("not-gzip") from None
+        if len(plain) > most:
+            raise _UnreadableError("too-large")
+        if not unpack.eof:
+            raise _UnreadableError("not-gzip")
+        body = unpack.unused_data
+    return bytes(plain)
 
 
 def _recode(body: bytes, most: int) -> bytes | None:

@@ -11,21 +11,25 @@ if TYPE_CHECKING:
 
 SCALARS = [
     "null", "null", "true", "false", "0", "-1", "7", "17", "4096", "0.7", "1e3", "1E+2", "-2.5E-3", "0.0", "-0.0",
-    "2", "3", "100", "1e999", "NaN", "Infinity", "-Infinity", "50256", "18446744073709551615", "18446744073709551616", "[]", "{}",
+    "2", "3", "100", "1e999", "NaN", "Infinity", "-Infinity", "50256", "[]", "{}",
+    "18446744073709551615", "18446744073709551616",
     "9" * 40, "1.0", "[null]", '{"a":{"b":[1,{"c":"d"}]}}', "[[[[]]],[{}]]",
 ]  # fmt: skip
 STRINGS = [
-    "", "hello", "What is the capital of France?", "a text that is longer than one block of bytes that are read at once",
-    "two\nlines", 'a "quoted" \\ word', "tab\there", "漢字", "héllo", "e\u0301", "😀😀", "\u2028", "\x00", "\x7f", "\ud83d",
+    "", "hello", "What is the capital of France?",
+    "a text that is longer than one block of bytes that are read at once",
+    "two\nlines", 'a "quoted" \\ word', "tab\there", "漢字", "héllo", "e\u0301", "😀😀", "\u2028", "\x00", "\x7f",
+    "\ud83d", '"', 'ends with "', '"starts', "\\",
     "\ude00\ud83d", "x\udfffy", "5", "true", "null", "[]", '{"role":"system"}', "</s>", "gpt-5", "claude", "\ufeff",
 ]  # fmt: skip
 ROLES = [
-    "user", "user", "system", "assistant", "assistant", "tool", "developer", "model", "function", "ipython", "ai", "bot",
+    "user", "user", "system", "assistant", "assistant", "tool", "developer", "model", "function", "ipython", "ai",
+    "bot",
     "User", "system ", "", "wizard", "assistant\x00", "r" * 70,
 ]  # fmt: skip
 STRANGE_KEYS = ["id", "type", "", "rôle", "Role", "message", "a.b", "content[]", "text\x00", "\ud83d", "k" * 80, "[]"]
 SPACES = ["", "", "", " ", "\n", "\t\r\n  "]
-NOISE = b"\"\\{}[],:0-.eE nu\x01\xc3\xed\xa0\x80\xff\xfe\x00aN"
+NOISE = b'"\\{}[],:0-.eE nu\x01\xc3\xed\xa0\x80\xff\xfe\x00aN'
 ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 FRAGMENTS = 24
 """Values kept ready for each place: bodies are put together from these."""

@@ -6,10 +6,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+
 from conftest import SOAK
 from prompt.bodies import Bodies
 from prompt.twin import compare, compile_tables
-
 from ratelimit_guard import ConfigError
 from ratelimit_guard.prompt import DIALECTS, Reader
 
@@ -68,11 +68,12 @@ def test_reader_of_any_dialect_finds_what_its_twin_finds() -> None:
         table = next(made)
         try:
             reader = Reader(("random", table), secret=SECRET)
-        except ConfigError as error:  # noqa: PERF203  tables are few
+        except ConfigError as error:
             pytest.fail(f"{table}: {error}")
         root = compile_tables([table])
         bodies = Bodies(root, number + 1)
         bodies.refill()
         for _ in range(60):
             body = bodies.encoded()
+            # A message that a repeated key replaces may still part what stands around it.
             compare(root, body, reader.read(body).fields, boundaries=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import prompt as core
@@ -50,6 +49,8 @@ class Scope:
 
     role: str = "user"
     is_message: bool = False
+    part: int = 0
+    """Messages within it so far: each parts what is said before from what is said after."""
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Piece:
     """A string, or a run of numbers in one array."""
 
     scope: Scope
+    part: int
     value: Any
     speaker: str | None
 
@@ -71,7 +73,8 @@ class Found:
     """What the reader must find."""
 
     pieces: list[Piece] = field(default_factory=list)
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, list[Any]] = field(default_factory=dict)
+    """The value at every place of each parameter."""
 
 
 def steps(path: str) -> list[str | None]:
@@ -112,8 +115,10 @@ def last_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def whole(digits: str) -> int:
-    """An integer of any length: how long the longest may be is not the question here."""
+def whole(digits: str) -> int | float:
+    """An integer of any length: how long the longest may be is not the question. Minus zero is no count."""
+    if digits == "-0":
+        return -0.0
     return int(digits) if len(digits) <= DIGITS else 2**64
 
 
@@ -140,7 +145,7 @@ class Walk:
     def visit(self, node: Node, value: Any, scope: Scope) -> None:
         """Take what a value means, and what is in it."""
         around = scope
-        if node.is_message and isinstance(value, dict | list):
+        if node.is_message and (isinstance(value, dict) or (isinstance(value, list) and node.each is not None)):
             scope = Scope(is_message=True)
         if isinstance(value, dict):
             for key, member in value.items():
@@ -149,7 +154,9 @@ class Walk:
                     self.visit(known, member, scope)
         elif isinstance(value, list) and node.each is not None:
             self.elements(node.each, value, scope)
-        self.take(node, value, Scope() if node.is_message else around)
+        if scope is not around:
+            around.part += 1
+        self.take(node, value, around)
 
     def elements(self, node: Node, values: list[Any], scope: Scope) -> None:
         """Numbers that follow each other are one piece."""
@@ -157,7 +164,7 @@ class Walk:
         for value in values:
             if node.meaning in SPEAKERS | {"text"} and is_number(value):
                 if run is None:
-                    self.say(node, run := [], Scope() if node.is_message else scope)
+                    self.say(node, run := [], scope)
                 run.append(value)
             else:
                 run = None
@@ -169,8 +176,7 @@ class Walk:
         if node.meaning == "role":
             scope.role = ROLES.get(value, "user") if isinstance(value, str) else "user"
         elif node.meaning in PARAMETERS:
-            if value is not None:
-                self.found.parameters[node.meaning] = value
+            self.found.parameters.setdefault(node.meaning, []).append(value)
         elif isinstance(value, str):
             self.say(node, value, scope)
         elif is_number(value):
@@ -178,7 +184,7 @@ class Walk:
 
     def say(self, node: Node, value: Any, scope: Scope) -> None:
         speaker = node.meaning if node.meaning in SPEAKERS else None
-        self.found.pieces.append(Piece(scope, value, speaker or (None if scope.is_message else "user")))
+        self.found.pieces.append(Piece(scope, scope.part, value, speaker or (None if scope.is_message else "user")))
 
 
 def find(root: Node, document: Any) -> Found:
@@ -195,34 +201,31 @@ def find(root: Node, document: Any) -> Found:
     return walk.found
 
 
-def count(value: Any) -> int | None:
-    """A whole number from 0 that fits 64 bits."""
-    return value if is_number(value) and isinstance(value, int) and 0 <= value < 2**64 else None
+def count(values: list[Any]) -> int | None:
+    """The largest whole number from 0 that fits 64 bits."""
+    return max((value for value in values if type(value) is int and 0 <= value < 2**64), default=None)
 
 
-def real(value: Any) -> float | None:
-    """Any number, as text, since NaN equals nothing."""
-    if isinstance(value, Word):
-        return float(value.name)
-    try:
-        return float(value) if is_number(value) else None
-    except OverflowError:
-        return inf if value > 0 else -inf
+def real(values: list[Any]) -> float | None:
+    """The last number that a float can hold."""
+    numbers = [value for value in values if is_number(value) and -1.8e308 < value < 1.8e308]
+    return float(numbers[-1]) if numbers else None
+
+
+def text(values: list[Any]) -> str | None:
+    """The last string, without half characters."""
+    strings = [clean(value) for value in values if isinstance(value, str)]
+    return strings[-1] if strings else None
 
 
 def is_asked(value: Any) -> bool:
     """`true` or a number above 0."""
-    return value is True or value == WORDS["Infinity"] or (is_number(value) and value > 0)
+    return value is True or (is_number(value) and value > 0)
 
 
 def is_disputed(value: Any) -> bool:
     """Neither a probability nor its refusal: has a test of its own."""
-    return isinstance(value, dict | list | Word | float) or (is_number(value) and value < 0)
-
-
-def is_text(value: Any) -> str | None:
-    """A string without half characters."""
-    return clean(value) if isinstance(value, str) else None
+    return isinstance(value, dict | list | str | Word | float) or (is_number(value) and value < 0)
 
 
 def clean(value: Any) -> Any:
@@ -238,29 +241,33 @@ def clean(value: Any) -> Any:
 
 def parameters(found: Found) -> dict[str, Any]:
     """What the accessors of `Fields` must say."""
-    value = found.parameters.get
-    tools = value("tools")
+    values = {name: found.parameters.get(name, []) for name in PARAMETERS}
+    tools = [value for value in values["tools"] if value is not None]
     return {
-        "model": is_text(value("model")),
-        "max_tokens": count(value("max_tokens")),
-        "n": count(value("n")),
-        "stream": value("stream") is True,
-        "user_id": is_text(value("user_id")),
-        "tools": len(tools) if isinstance(tools, list) else 0,
-        "temperature": repr(real(value("temperature"))),
-        "logprobs": is_asked(value("logprobs")) or is_asked(value("top_logprobs")),
+        "model": text(values["model"]),
+        "max_tokens": count(values["max_tokens"]),
+        "n": count(values["n"]),
+        "stream": True in [value is True for value in values["stream"]],
+        "user_id": text(values["user_id"]),
+        "tools": len(tools[-1]) if tools and isinstance(tools[-1], list) else 0,
+        "temperature": real(values["temperature"]),
+        "top_p": real(values["top_p"]),
+        "top_logprobs": count(values["top_logprobs"]),
+        "logprobs": any(is_asked(value) for value in values["logprobs"] + values["top_logprobs"]),
     }
 
 
 def turns(found: Found) -> list[tuple[str, list[Any]]]:
     """Role and pieces of each turn."""
-    made: list[tuple[Scope, str, list[Any]]] = []
-    for piece in found.pieces:
-        if made and made[-1][0] is piece.scope and made[-1][1] == piece.role:
-            made[-1][2].append(clean(piece.value))
-        else:
-            made.append((piece.scope, piece.role, [clean(piece.value)]))
-    return [(role, values) for _, role, values in made]
+    made: list[tuple[str, list[Any]]] = []
+    last = None
+    for each in found.pieces:
+        said_by = (id(each.scope), each.part, each.role)
+        if said_by != last:
+            made.append((each.role, []))
+        made[-1][1].append(clean(each.value))
+        last = said_by
+    return made
 
 
 def compare(root: Node, body: bytes, fields: Fields, *, boundaries: bool = True) -> bool:
@@ -281,16 +288,16 @@ def compare(root: Node, body: bytes, fields: Fields, *, boundaries: bool = True)
 
 def compare_parameters(found: Found, fields: Fields, body: bytes) -> None:
     wanted = parameters(found)
-    got = {name: getattr(fields, name) for name in wanted} | {"temperature": repr(fields.temperature)}
-    if any(is_disputed(found.parameters.get(name)) for name in ("logprobs", "top_logprobs")):
+    got = {name: getattr(fields, name) for name in wanted}
+    if any(is_disputed(value) for name in ("logprobs", "top_logprobs") for value in found.parameters.get(name, [])):
         wanted["logprobs"] = got["logprobs"]
     same = got == wanted or (fields.body != body and marked(got) == marked(wanted))
     assert same, f"{got} is not {wanted} in {body!r}"
-    spans = fields.spans
-    assert spans.keys() == found.parameters.keys(), body
-    for name, (start, end) in spans.items():
-        spanned, value = clean(loads(fields.body[start:end])), clean(found.parameters[name])
-        assert spanned == value or (fields.body != body and marked(spanned) == marked(value)), (name, body)
+    spanned = {
+        name: [clean(loads(fields.body[start:end])) for start, end in spans] for name, spans in fields.spans.items()
+    }
+    values = clean(found.parameters)
+    assert spanned == values or (fields.body != body and marked(spanned) == marked(values)), body
 
 
 def compare_turns(wanted: list[tuple[str, list[Any]]], fields: Fields, body: bytes, *, boundaries: bool) -> None:

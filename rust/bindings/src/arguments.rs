@@ -88,6 +88,16 @@ pub fn word(value: &Bound<'_, PyAny>) -> Result<u64, String> {
     )
 }
 
+/// Call `with` with the bytes of a value of a sketch: a text, or the eight bytes (lowest first) of a whole number such as a hash.
+pub fn with_value<T>(value: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T, Error>) -> PyResult<T> {
+    if !value.is_instance_of::<PyInt>() {
+        return with_text("value", value, with);
+    }
+    let wrong = |given| Error::usage(format!("value must be str, bytes or a number from 0 to 2**64 - 1, got {given}"));
+    let number = word(value).map_err(|given| exception(value.py(), &wrong(given)))?;
+    with(&number.to_le_bytes()).map_err(|error| exception(value.py(), &error))
+}
+
 /// A seed: `ConfigError` for what is no whole number of 64 bits.
 pub fn seed(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let wrong = |given| Error::config(format!("seed must be a whole number from 0 to 2**64 - 1, got {given}"));
@@ -97,7 +107,7 @@ pub fn seed(value: &Bound<'_, PyAny>) -> PyResult<u64> {
 /// Call `with` for each of many texts. `UsageError` for a single one, which would count by the letter.
 pub fn each(values: &Bound<'_, PyAny>, with: impl FnMut(Bound<'_, PyAny>) -> PyResult<()>) -> PyResult<()> {
     if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() {
-        let text = "values must be an iterable of str or bytes, got a single one: use update";
+        let text = "values must be an iterable of values, got a single text: use update";
         return Err(exception(values.py(), &Error::usage(text)));
     }
     let mut with = with;

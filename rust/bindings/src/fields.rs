@@ -1,7 +1,7 @@
 //! `Fields` and `Turn`: what stands where in a body, decoded when asked for.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use ratelimit_guard_core::prompt::fields::{self, Parameter, Piece, Problem, Role, Span};
 use ratelimit_guard_core::prompt::json;
 
@@ -10,7 +10,7 @@ pub struct Fields {
     pub body: Py<PyBytes>,
     pub problem: Option<String>,
     pieces: Box<[Piece]>,
-    parameters: [Option<Span>; Parameter::ALL.len()],
+    places: Box<[(Parameter, Span)]>,
     tools: u32,
 }
 
@@ -20,7 +20,7 @@ impl Fields {
             body: body.clone().unbind(),
             problem: problem.map(|problem| problem.name().to_owned()),
             pieces: found.pieces.as_slice().into(),
-            parameters: found.parameters,
+            places: found.places.as_slice().into(),
             tools: found.tools,
         }
     }
@@ -30,37 +30,56 @@ impl Fields {
         Self { problem: Some(problem), ..Self::new(&PyBytes::new(py, b""), &empty, None) }
     }
 
-    /// The text of a parameter's value: of a string what it means, of anything else its JSON.
-    fn value(&self, py: Python<'_>, parameter: Parameter) -> Option<String> {
+    /// The places where a parameter stands.
+    fn places(&self, parameter: Parameter) -> impl DoubleEndedIterator<Item = Span> {
+        self.places.iter().filter(move |(known, _)| *known == parameter).map(|(_, span)| *span)
+    }
+
+    /// The JSON of each of them.
+    fn values<'a>(&'a self, py: Python<'a>, parameter: Parameter) -> impl DoubleEndedIterator<Item = &'a str> {
+        let body = self.body.as_bytes(py);
+        self.places(parameter).map(|span| str::from_utf8(&body[span.range()]).unwrap_or_default())
+    }
+
+    /// The last one that is a string.
+    fn string(&self, py: Python<'_>, parameter: Parameter) -> Option<String> {
+        let body = self.body.as_bytes(py);
+        let span = self.places(parameter).rfind(|span| body[span.range()].starts_with(b"\""))?;
         let mut text = String::new();
-        json::text(self.body.as_bytes(py), self.parameters[parameter as usize]?, &mut text);
+        json::text(body, span, &mut text);
         Some(text)
     }
 
-    fn string(&self, py: Python<'_>, parameter: Parameter) -> Option<String> {
-        let span = self.parameters[parameter as usize]?;
-        self.body.as_bytes(py)[span.range()].starts_with(b"\"").then(|| self.value(py, parameter))?
-    }
-
+    /// The largest one that is a whole number: nobody knows which of several an application heeds.
     fn whole(&self, py: Python<'_>, parameter: Parameter) -> Option<u64> {
-        self.json(py, parameter)?.parse().ok()
+        self.values(py, parameter).filter_map(|value| value.parse().ok()).max()
     }
 
-    /// The JSON of a value that is no string.
-    fn json(&self, py: Python<'_>, parameter: Parameter) -> Option<String> {
-        self.value(py, parameter).filter(|value| self.string(py, parameter).as_ref() != Some(value))
+    /// The last one that is a number, and not too large to be one.
+    fn real(&self, py: Python<'_>, parameter: Parameter) -> Option<f64> {
+        let number = |value: &str| value.parse().ok().filter(|number: &f64| number.is_finite());
+        self.values(py, parameter).filter_map(number).next_back()
     }
+}
 
-    /// A line for each piece.
-    fn text<'a>(&self, py: Python<'_>, pieces: impl Iterator<Item = &'a Piece>) -> String {
-        let (mut all, mut one) = (String::new(), String::new());
-        for (place, piece) in pieces.enumerate() {
-            json::text(self.body.as_bytes(py), piece.span, &mut one);
-            all.push_str(if place == 0 { "" } else { "\n" });
-            all.push_str(&one);
-        }
-        all
+/// A line for each piece.
+fn text<'py, 'a>(
+    py: Python<'py>,
+    body: &[u8],
+    pieces: impl Iterator<Item = &'a Piece> + Clone,
+) -> Bound<'py, PyString> {
+    if let (Some(piece), None) = (pieces.clone().next(), pieces.clone().nth(1))
+        && !piece.escaped
+    {
+        return PyString::new(py, str::from_utf8(json::inside(body, piece.span)).unwrap_or_default());
     }
+    let (mut all, mut one) = (String::new(), String::new());
+    for (place, piece) in pieces.enumerate() {
+        json::text(body, piece.span, &mut one);
+        all.push_str(if place == 0 { "" } else { "\n" });
+        all.push_str(&one);
+    }
+    PyString::new(py, &all)
 }
 
 #[pymethods]
@@ -76,21 +95,18 @@ impl Fields {
     #[getter]
     fn turns(&self, py: Python<'_>) -> Vec<Turn> {
         let turns = self.pieces.chunk_by(|one, next| one.turn == next.turn && one.role == next.role);
-        let turn = |pieces: &[Piece]| Turn {
-            role: pieces[0].role,
-            text: self.text(py, pieces.iter()),
-            spans: pieces.iter().map(|piece| (piece.span.start, piece.span.end)).collect(),
-        };
+        let turn = |pieces: &[Piece]| Turn { body: self.body.clone_ref(py), pieces: pieces.into() };
         turns.map(turn).collect()
     }
     #[getter]
-    fn system(&self, py: Python<'_>) -> String {
-        self.text(py, self.pieces.iter().filter(|piece| piece.role == Role::System))
+    fn system<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, self.body.as_bytes(py), self.pieces.iter().filter(|piece| piece.role == Role::System))
     }
     #[getter]
-    fn user(&self, py: Python<'_>) -> String {
+    fn user<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         let last = self.pieces.iter().rev().find(|piece| piece.role == Role::User).map(|piece| piece.turn);
-        self.text(py, self.pieces.iter().filter(|piece| piece.role == Role::User && Some(piece.turn) == last))
+        let pieces = self.pieces.iter().filter(|piece| piece.role == Role::User && Some(piece.turn) == last);
+        text(py, self.body.as_bytes(py), pieces)
     }
     #[getter]
     fn model(&self, py: Python<'_>) -> Option<String> {
@@ -106,12 +122,12 @@ impl Fields {
     }
     #[getter]
     fn logprobs(&self, py: Python<'_>) -> bool {
-        let asked = |parameter| self.json(py, parameter).is_some_and(|value| value != "false" && value != "0");
-        asked(Parameter::Logprobs) || asked(Parameter::TopLogprobs)
+        let asked = |value: &str| !matches!(value, "false" | "0" | "null");
+        self.values(py, Parameter::Logprobs).chain(self.values(py, Parameter::TopLogprobs)).any(asked)
     }
     #[getter]
     fn stream(&self, py: Python<'_>) -> bool {
-        self.json(py, Parameter::Stream).as_deref() == Some("true")
+        self.values(py, Parameter::Stream).any(|value| value == "true")
     }
     #[getter]
     fn user_id(&self, py: Python<'_>) -> Option<String> {
@@ -123,14 +139,23 @@ impl Fields {
     }
     #[getter]
     fn temperature(&self, py: Python<'_>) -> Option<f64> {
-        self.json(py, Parameter::Temperature)?.parse().ok()
+        self.real(py, Parameter::Temperature)
+    }
+    #[getter]
+    fn top_p(&self, py: Python<'_>) -> Option<f64> {
+        self.real(py, Parameter::TopP)
+    }
+    #[getter]
+    fn top_logprobs(&self, py: Python<'_>) -> Option<u64> {
+        self.whole(py, Parameter::TopLogprobs)
     }
     #[getter]
     fn spans<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let spans = PyDict::new(py);
         for parameter in Parameter::ALL {
-            if let Some(span) = self.parameters[parameter as usize] {
-                spans.set_item(parameter.name(), (span.start, span.end))?;
+            let places: Vec<_> = self.places(parameter).map(|span| (span.start, span.end)).collect();
+            if !places.is_empty() {
+                spans.set_item(parameter.name(), places)?;
             }
         }
         Ok(spans)
@@ -143,27 +168,26 @@ impl Fields {
 
 #[pyclass(frozen, module = "ratelimit_guard.prompt")]
 pub struct Turn {
-    role: Role,
-    text: String,
-    spans: Vec<(u32, u32)>,
+    body: Py<PyBytes>,
+    pieces: Box<[Piece]>,
 }
 
 #[pymethods]
 impl Turn {
     #[getter]
     fn role(&self) -> &'static str {
-        role_name(self.role)
+        role_name(self.pieces[0].role)
     }
     #[getter]
-    fn text(&self) -> &str {
-        &self.text
+    fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, self.body.as_bytes(py), self.pieces.iter())
     }
     #[getter]
     fn spans(&self) -> Vec<(u32, u32)> {
-        self.spans.clone()
+        self.pieces.iter().map(|piece| (piece.span.start, piece.span.end)).collect()
     }
     fn __repr__(&self) -> String {
-        format!("Turn(role={:?}, pieces={})", role_name(self.role), self.spans.len())
+        format!("Turn(role={:?}, pieces={})", self.role(), self.pieces.len())
     }
 }
 

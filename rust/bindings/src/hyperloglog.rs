@@ -1,6 +1,6 @@
 //! `HyperLogLog` as Python sees it.
 
-use crate::arguments::{each, seed, with_text, word};
+use crate::arguments::{each, seed, with_value, word};
 use crate::error::{OrRaise, exception};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -32,7 +32,7 @@ impl HyperLogLog {
 
     fn add(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let seed = Seed([self.seed, self.seed ^ SECOND_WORD]);
-        let hash = with_text("value", value, |bytes| Ok(seed.digest(bytes).0[0]))?;
+        let hash = with_value(value, |bytes| Ok(seed.digest(bytes).0[0]))?;
         self.lock().add_hash(hash);
         Ok(())
     }

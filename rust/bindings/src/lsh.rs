@@ -5,8 +5,8 @@ use crate::error::{OrRaise, exception};
 use crate::minhash::MinHash;
 use pyo3::prelude::*;
 use ratelimit_guard_core::error::Error;
-use ratelimit_guard_core::sketch::lsh::{Lsh, MAX_BANDS, MAX_CAPACITY};
-use ratelimit_guard_core::sketch::minhash::MAX_PERM;
+use ratelimit_guard_core::sketch::lsh::{Lsh, MAX_BANDS, MAX_CAPACITY, banding};
+use ratelimit_guard_core::sketch::minhash::{MAX_PERM, NUM_PERM};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Sketches of one seed only: hashes of another mean nothing here.
@@ -42,26 +42,36 @@ impl State {
 impl MinHashLSH {
     #[new]
     #[pyo3(signature = (capacity, threshold = None, bands = None, rows = None),
-           text_signature = "(capacity, threshold=0.5, bands=32, rows=4)")]
+           text_signature = "(capacity, threshold=0.5, bands=None, rows=None)")]
     fn new(
         capacity: &Bound<'_, PyAny>,
         threshold: Option<&Bound<'_, PyAny>>,
         bands: Option<&Bound<'_, PyAny>>,
         rows: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let size = |what, most, default, value: Option<&Bound<'_, PyAny>>| {
-            value.map_or(Ok(default), |value| whole(what, most as u64, value).map(|value| value as usize))
-        };
-        let make = || {
-            let capacity = size("capacity", MAX_CAPACITY, 0, Some(capacity))?;
-            let (bands, rows) = (size("bands", MAX_BANDS, 32, bands)?, size("rows", MAX_PERM, 4, rows)?);
-            Lsh::new(capacity, bands, rows)
-        };
-        let index = make().or_raise(capacity.py())?;
+        let py = capacity.py();
         let threshold = threshold.map_or(Ok(0.5), share)?;
+        let size = |what, most: usize, value| whole(what, most as u64, value).map(|value| value as usize);
+        let make = || {
+            let (bands, rows) = match (bands, rows) {
+                (Some(bands), Some(rows)) => (size("bands", MAX_BANDS, bands)?, size("rows", MAX_PERM, rows)?),
+                (None, None) => banding(threshold, NUM_PERM),
+                _ => return Err(Error::config("bands and rows belong together: give both, or neither")),
+            };
+            Lsh::new(size("capacity", MAX_CAPACITY, capacity)?, bands, rows)
+        };
+        let index = make().or_raise(py)?;
         Ok(Self { state: Mutex::new(State { index, seed: None }), threshold })
     }
 
+    #[getter]
+    fn bands(&self) -> usize {
+        self.lock().index.bands()
+    }
+    #[getter]
+    fn rows(&self) -> usize {
+        self.lock().index.rows()
+    }
     #[getter]
     fn capacity(&self) -> usize {
         self.lock().index.capacity()

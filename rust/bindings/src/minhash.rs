@@ -1,6 +1,6 @@
 //! `MinHash` as Python sees it.
 
-use crate::arguments::{each, seed, with_text, word};
+use crate::arguments::{each, seed, with_text, with_value, word};
 use crate::error::{OrRaise, exception};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -47,7 +47,7 @@ impl MinHash {
     }
 
     fn hash(&self, value: &Bound<'_, PyAny>) -> PyResult<u32> {
-        with_text("value", value, |bytes| Ok(((self.key().digest(bytes).0[0] >> 32) as u32).max(1)))
+        with_value(value, |bytes| Ok(((self.key().digest(bytes).0[0] >> 32) as u32).max(1)))
     }
 
     /// The other's state, to be held together with a lock of this one: two threads may ask both ways.

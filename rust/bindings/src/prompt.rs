@@ -1,6 +1,6 @@
 //! `PromptReader` and `Prompt`: a body in, facts out.
 
-use crate::arguments::{text, whole};
+use crate::arguments::{text, whole, with_text};
 use crate::error::OrRaise;
 use crate::fields::{Fields, Turn};
 use crate::minhash::{MinHash, with_scratch};
@@ -12,8 +12,10 @@ use ratelimit_guard_core::prompt::dialect::{BUILT_IN, Dialect};
 use ratelimit_guard_core::prompt::facts::{self, Facts};
 use ratelimit_guard_core::prompt::fields::{self, Parameter};
 use ratelimit_guard_core::prompt::scan::{self, Scanner};
+use ratelimit_guard_core::prompt::text::add_text;
 use ratelimit_guard_core::prompt::words::Keys;
 use ratelimit_guard_core::prompt::{history, json};
+use ratelimit_guard_core::sketch::minhash::{self, NUM_PERM};
 use std::cell::RefCell;
 
 /// Bytes of a secret: what the keyed hash takes.
@@ -77,6 +79,15 @@ impl PromptReader {
 
     fn unreadable(&self, py: Python<'_>, problem: String) -> PyResult<Prompt> {
         self.prompt(py, Fields::none(py, problem), self.derive(b"", &fields::Fields::default()))
+    }
+
+    fn minhash(&self, text: &Bound<'_, PyAny>) -> PyResult<MinHash> {
+        let mut sketch = minhash::MinHash::new(NUM_PERM);
+        with_text("text", text, |bytes| {
+            with_scratch(|scratch| add_text(&mut sketch, bytes, &self.keys, scratch));
+            Ok(())
+        })?;
+        Ok(MinHash::with(sketch, self.seed))
     }
 
     fn answer(&self, text: &Bound<'_, PyString>) -> PyResult<(u64, u32)> {

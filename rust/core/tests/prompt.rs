@@ -30,7 +30,7 @@ fn secret() -> Keys {
 }
 
 fn facts_of(body: &[u8], pieces: &[Piece]) -> Facts {
-    facts(body, &fields(pieces), &secret(), &mut Scratch::default())
+    *facts(body, &fields(pieces), &secret(), &mut Scratch::default())
 }
 
 /// The facts of one text as the user's only turn.
@@ -46,7 +46,36 @@ fn sketch(text: &[u8]) -> MinHash {
     sketch
 }
 
-/// All that was found out about the text, but not how much of it was read.
+/// What differs; all but nothing is a failure, and this names it shorter than both facts would.
+fn difference(one: &Facts, other: &Facts) -> Vec<&'static str> {
+    let fields = [
+        ("words", one.words == other.words),
+        ("left_out", one.left_out == other.left_out),
+        ("digest", one.digest == other.digest),
+        ("system", one.system == other.system),
+        ("template", one.template == other.template),
+        ("conversation", one.conversation == other.conversation),
+        ("turns", (one.user_turns, one.assistant_turns) == (other.user_turns, other.assistant_turns)),
+        ("sketch", one.sketch == other.sketch),
+        ("keys", one.keys == other.keys),
+        ("prefixes", one.prefixes == other.prefixes),
+        ("segments", one.segments == other.segments),
+        ("answers", one.answers == other.answers),
+        ("features", one.features == other.features),
+    ];
+    let different: Vec<_> = fields.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+    assert_eq!(different.is_empty(), one == other);
+    different
+}
+
+const NONE: [&str; 0] = [];
+
+#[allow(dead_code)]
 fn same(one: &Facts, other: &Facts) -> bool {
-    Facts { left_out: 0, ..one.clone() } == Facts { left_out: 0, ..other.clone() }
+    difference(one, other).is_empty()
+}
+
+/// The same, whatever was left out.
+fn same_but_length(one: &Facts, other: &Facts) -> bool {
+    difference(one, other).iter().all(|field| *field == "left_out")
 }

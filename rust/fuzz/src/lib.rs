@@ -4,6 +4,10 @@
 pub mod bodies;
 #[path = "../../core/tests/scan/naive.rs"]
 mod naive;
+#[path = "../../core/tests/prompt/naive.rs"]
+mod naive_facts;
+mod prompt;
 mod scan;
 
+pub use prompt::{prompt_pass, shingle};
 pub use scan::scan_body;

@@ -15,13 +15,14 @@ use crate::sketch::minhash::{MinHash, NUM_PERM};
 use crate::vector::wide;
 use arrayvec::ArrayVec;
 
-/// Bytes of system and user text that are read: about 8,000 tokens, and a tenth of a millisecond. Of longer ones head and tail.
-pub const MAX_TEXT: usize = 32 << 10;
+/// Bytes of system and user text that are read: about 6,000 tokens, and less than a tenth of a millisecond. Of longer ones head and
+/// tail.
+pub const MAX_TEXT: usize = 24 << 10;
 /// Bytes of these that the system text may take however long the user's is.
 const SYSTEM_SHARE: usize = MAX_TEXT / 4;
 
-/// Words that are read: a text of 32 KiB has more only when its words are shorter than those of any language.
-pub const MAX_WORDS: usize = 5 << 10;
+/// Words that are read: a text of 24 KiB has more only when its words are shorter than those of most languages.
+pub const MAX_WORDS: usize = 4 << 10;
 /// Words of these that the system text may take.
 const MAX_SYSTEM_WORDS: usize = MAX_WORDS / 2;
 

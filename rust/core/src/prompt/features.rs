@@ -16,8 +16,8 @@ pub fn features(words: &[u64]) -> [i8; FEATURES] {
     for &sum in &sums {
         squares += i64::from(sum) * i64::from(sum);
     }
-    // Sixteen bits of fraction: no sum is greater than the root, so no product is greater than 127 << 16.
-    let scale = (i64::from(i8::MAX) << 16) / squares.isqrt().max(1);
+    // Eight bits of fraction in the root and sixteen in the scale; no sum is greater than the root, so no product exceeds 127 << 16.
+    let scale = (i64::from(i8::MAX) << 24) / (squares << 16).isqrt().max(1);
     let mut features = [0; FEATURES];
     for (feature, &sum) in features.iter_mut().zip(&sums) {
         *feature = ((sum * scale as i32 + (1 << 15)) >> 16) as i8;

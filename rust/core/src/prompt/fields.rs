@@ -148,8 +148,11 @@ impl Problem {
 pub struct Fields {
     /// Strings and token runs of the prompt, in the order of the body.
     pub pieces: Vec<Piece>,
-    /// Where each [`Parameter`] stands; `None` when absent or `null`.
+    /// Where each [`Parameter`] stands last; `None` when absent or `null`.
     pub parameters: [Option<Span>; Parameter::ALL.len()],
+    /// Every place where a parameter stands, under any of its names and `null` too, in the order of the body: which of them an
+    /// application heeds is its own affair.
+    pub places: Vec<(Parameter, Span)>,
     /// Elements of the array of tools.
     pub tools: u32,
     pub(super) scratch: Scratch,
@@ -165,6 +168,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.pieces.clear();
         self.parameters = Default::default();
+        self.places.clear();
         self.tools = 0;
     }
 }

@@ -14,6 +14,12 @@ pub const MAX_ANSWERS: usize = 8;
 /// comes back.
 pub const TURN_WORDS: usize = 32;
 
+/// Bytes of the body that may be read for one turn: characters without ink would else be read without end, and an opening that
+/// is all escapes (six bytes a letter) still fits.
+const TURN_BYTES: usize = 6 * OPENING;
+/// The same for all turns together.
+const HISTORY_BYTES: usize = 16 << 10;
+
 /// A turn of the model that came back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -61,22 +67,27 @@ pub fn history(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scratch
             Role::System | Role::Tool => {}
         }
     }
+    let mut budget = HISTORY_BYTES;
     if history.user_turns > 1 {
-        history.conversation = turn(body, first, keys, scratch).hash();
+        history.conversation = turn(body, first, keys, &mut budget, scratch).hash();
     }
-    for (asked, answered) in answers {
-        let answer = turn(body, answered, keys, scratch);
-        let mut link = turn(body, asked, keys, scratch);
+    for (asked, answered) in answers.into_iter().rev() {
+        let answer = turn(body, answered, keys, &mut budget, scratch);
+        let mut link = turn(body, asked, keys, &mut budget, scratch);
+        if budget == 0 {
+            break;
+        }
         link.push(answer.hash());
         history.answers.push(Answer { hash: answer.hash(), link: link.hash(), words: answer.words() });
     }
+    history.answers.reverse();
     history
 }
 
 /// The hash of a text as if it came back as a turn of the model: what [`Answer::hash`] will be.
 pub fn answer(text: &[u8], keys: &Keys, scratch: &mut Scratch) -> Answer {
     scratch.clear();
-    normalize(text, false, OPENING + 1, &mut scratch.text);
+    normalize(&text[..text.len().min(TURN_BYTES)], false, OPENING + 1, &mut scratch.text);
     let turn = cut(keys, scratch);
     Answer { hash: turn.hash(), link: 0, words: turn.words() }
 }
@@ -91,12 +102,19 @@ pub fn opening(words: &[u64], in_opening: usize) -> Sequence {
     sequence
 }
 
-fn turn(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scratch) -> Sequence {
+fn turn(body: &[u8], pieces: &[Piece], keys: &Keys, budget: &mut usize, scratch: &mut Scratch) -> Sequence {
     scratch.clear();
+    let mut left = TURN_BYTES.min(*budget);
     for &piece in pieces {
         let most = (OPENING + 1).saturating_sub(scratch.text.len());
-        normalize(inside(body, piece.span), piece.escaped, most, &mut scratch.text);
+        if most == 0 || left == 0 {
+            break;
+        }
+        let raw = inside(body, piece.span);
+        let read = normalize(&raw[..raw.len().min(left)], piece.escaped, most, &mut scratch.text);
         scratch.text.push(b'\n');
+        left -= read;
+        *budget -= read;
     }
     cut(keys, scratch)
 }

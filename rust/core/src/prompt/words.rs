@@ -43,6 +43,8 @@ pub struct Words {
     hashes: Vec<u64>,
     masked: Vec<u64>,
     flags: Vec<u8>,
+    /// Words whose masked hash is another one: few, so the rest is copied.
+    with_digits: Vec<(usize, u64)>,
 }
 
 impl Words {
@@ -87,18 +89,26 @@ impl Words {
         if DETAIL {
             grow(&mut self.masked, room);
             grow(&mut self.flags, room);
+            self.with_digits.clear();
         }
         let mut out = Out {
             at: self.count,
             hashes: &mut self.hashes,
-            masked: &mut self.masked,
             flags: &mut self.flags,
+            with_digits: &mut self.with_digits,
             text,
             keys,
         };
         let (opening, read) = out.push_all::<DETAIL>(most);
         let cut = Cut { opening: opening.min(most).saturating_sub(self.count), left_out: length.saturating_sub(read) };
-        self.count = out.at.min(most);
+        let (start, end) = (self.count, out.at);
+        if DETAIL {
+            self.masked[start..end].copy_from_slice(&self.hashes[start..end]);
+            for &(place, masked) in &self.with_digits {
+                self.masked[place] = masked;
+            }
+        }
+        self.count = end.min(most);
         cut
     }
 }
@@ -124,8 +134,8 @@ fn grow<T: Clone + Default>(room: &mut Vec<T>, most: usize) {
 struct Out<'a> {
     at: usize,
     hashes: &'a mut [u64],
-    masked: &'a mut [u64],
     flags: &'a mut [u8],
+    with_digits: &'a mut Vec<(usize, u64)>,
     text: &'a [u8],
     keys: &'a Keys,
 }
@@ -208,19 +218,16 @@ impl Out<'_> {
         if DETAIL {
             let slot = digits || start.quoted || length > LONG;
             self.flags[self.at] = (u8::from(slot) * SLOT) | (u8::from(start.broken) * BREAK);
-            self.masked[self.at] = if digits { self.masked_hash(start.at, length) } else { word };
+            if digits {
+                let mut masked = hash((mask(first.0), mask(first.1)), self.keys);
+                if length > 16 {
+                    let (low, high) = load(self.text, start.at + 16, length - 16);
+                    masked = hash_more(masked, (mask(low), mask(high)), self.keys);
+                }
+                self.with_digits.push((self.at, masked));
+            }
         }
         self.at += 1;
-    }
-
-    #[inline(never)]
-    fn masked_hash(&self, start: usize, length: usize) -> u64 {
-        let masked = |at, length| {
-            let (low, high) = load(self.text, at, length);
-            (mask(low), mask(high))
-        };
-        let head = hash(masked(start, length.min(16)), self.keys);
-        if length > 16 { hash_more(head, masked(start + 16, length - 16), self.keys) } else { head }
     }
 
     /// Cut a run that is no word where a hash of four of its bytes has three zero bits (content-defined chunking; Muthitacharoen,
@@ -338,9 +345,9 @@ fn load(text: &[u8], at: usize, length: usize) -> (u64, u64) {
         }
         keep
     };
-    let half =
-        |at: usize| text.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |half| u64::from_le_bytes(*half));
-    (half(at) & KEEP[length], half(at + 8) & KEEP[length.saturating_sub(8)])
+    let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) else { return (0, 0) };
+    let both = u128::from_le_bytes(*bytes);
+    (both as u64 & KEEP[length], (both >> 64) as u64 & KEEP[length.saturating_sub(8)])
 }
 
 /// Every digit of eight bytes becomes `0`.

@@ -51,6 +51,15 @@ pub struct Lsh {
     entries: Vec<Entry>,
 }
 
+/// Bands and rows for a threshold: the most rows at which two sketches just as similar as that are found 99 times in 100, with all
+/// of `num_perm` minima.
+pub fn banding(threshold: f64, num_perm: usize) -> (usize, usize) {
+    let bands = |rows: usize| (num_perm / rows).clamp(1, MAX_BANDS);
+    let missed = |rows: usize| (1.0 - threshold.powi(rows as i32)).powi(bands(rows) as i32);
+    let rows = (1..=num_perm).rev().find(|&rows| missed(rows) <= 0.01).unwrap_or(1);
+    (bands(rows), rows)
+}
+
 /// Something stored that is similar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Match {
@@ -95,6 +104,16 @@ impl Lsh {
     /// Whether nothing was inserted.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Bands.
+    pub fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// Minima of a band.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Minima that a signature needs: bands × rows.
@@ -144,18 +163,18 @@ impl Lsh {
             }
         }
         numbers.sort_unstable();
+        // As above: entries lie anywhere, and all of one are on three lines at most.
+        let touch = |any: u8, entry: &Entry| any | entry.room[0] | entry.room[MINIMA / 2] | entry.room[MINIMA - 1];
+        let entries =
+            || numbers.chunk_by(|one, next| one == next).filter_map(|same| self.entries.get(same[0] as usize));
+        std::hint::black_box(entries().fold(0, touch));
         let asked = Asked::of(sketch);
         let mut found = Vec::new();
-        let mut last = EMPTY;
-        for number in numbers {
-            if number != last && (number as usize) < self.entries.len() {
-                let entry = &self.entries[number as usize];
-                let similarity = entry.similarity(&asked, threshold);
-                if similarity >= threshold {
-                    found.push(Match { key: entry.key, similarity });
-                }
+        for entry in entries() {
+            let similarity = entry.similarity(&asked, threshold);
+            if similarity >= threshold {
+                found.push(Match { key: entry.key, similarity });
             }
-            last = number;
         }
         found.sort_by(|one, other| other.similarity.total_cmp(&one.similarity));
         Ok(found)

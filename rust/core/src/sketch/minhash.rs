@@ -134,6 +134,10 @@ impl Distinct {
             self.hashes.dedup();
             return;
         }
+        if surely_too_many(hashes) {
+            self.forget();
+            return;
+        }
         let mut seen = Seen { slots: [0; SLOTS], hashes: [0; EXACT], count: 0 };
         if seen.insert_all(&self.hashes) && seen.insert_all(hashes) {
             self.hashes = seen.sorted();
@@ -145,6 +149,19 @@ impl Distinct {
     fn forget(&mut self) {
         *self = Self { hashes: Vec::new(), overflow: true };
     }
+}
+
+/// Whether more than [`EXACT`] different ones are there for sure: a bit each, without branches. Most long texts are told by this.
+#[inline(always)]
+fn surely_too_many(hashes: &[u32]) -> bool {
+    let mut bits = [0u64; 64];
+    let mut count = 0;
+    for &hash in &hashes[..hashes.len().min(2 * EXACT)] {
+        let (word, bit) = ((hash / 64) as usize % bits.len(), hash % 64);
+        count += (!bits[word] >> bit) & 1;
+        bits[word] |= 1 << bit;
+    }
+    count as usize > EXACT
 }
 
 /// A small open-addressed set; a text that repeats itself has few distinct shingles, however long it is. Zero marks an empty slot.

@@ -4,7 +4,7 @@
 #[path = "naive_words.rs"]
 pub mod words;
 
-use ratelimit_guard_core::prompt::facts::Facts;
+use ratelimit_guard_core::prompt::facts::{Facts, MAX_TEXT, MAX_WORDS};
 use ratelimit_guard_core::prompt::fields::{Piece, Role};
 use ratelimit_guard_core::prompt::history::Answer;
 use ratelimit_guard_core::prompt::segment::Segment;
@@ -12,14 +12,15 @@ use ratelimit_guard_core::sketch::minhash::MinHash;
 use std::collections::BTreeSet;
 use words::{Word, low, mix, normalize};
 
-const MAX_TEXT: usize = 32 * 1024;
-const MAX_WORDS: usize = 8 * 1024;
+/// Bytes of the body that are read of one turn, and of all turns, for the conversation.
+const TURN_BYTES: usize = 6 * 512;
+const HISTORY_BYTES: usize = 16 * 1024;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The facts of a body whose pieces are known.
 pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
     let secrets = words::secrets(seed);
-    let last = pieces.iter().filter(|piece| piece.role == Role::User).next_back().map(|piece| piece.turn);
+    let last = pieces.iter().rfind(|piece| piece.role == Role::User).map(|piece| piece.turn);
     let system: Vec<Piece> = pieces.iter().copied().filter(|piece| piece.role == Role::System).collect();
     let is_last = |piece: &Piece| piece.role == Role::User && Some(piece.turn) == last;
     let user: Vec<Piece> = pieces.iter().copied().filter(is_last).collect();
@@ -27,32 +28,45 @@ pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
     let for_system = MAX_TEXT - length(body, &user).min(MAX_TEXT * 3 / 4);
     let for_user = MAX_TEXT - length(body, &system).min(for_system);
     let (system, system_left) = read(body, &system, for_system);
-    let (user, user_left) = read(body, &user, for_user);
-    let system = words::words(&system, &secrets);
-    let mut all = [&system[..], &words::words(&user, &secrets)[..]].concat();
-    let dropped = all.len().saturating_sub(MAX_WORDS);
-    all.truncate(MAX_WORDS);
-    let (system, user) = all.split_at(system.len().min(all.len()));
+    let (user_text, user_left) = read(body, &user, for_user);
+    let (system, system_unread) = first_words(&system, MAX_WORDS / 2, &secrets);
+    let (user, user_unread) = first_words(&user_text, MAX_WORDS - system.len(), &secrets);
+    let (system, user) = (&system[..], &user[..]);
+    let all = [system, user].concat();
 
     let turns = turns(pieces);
-    let is = |role: Role| move |turn: &&&[Piece]| turn[0].role == role;
-    let first = turns.iter().find(is(Role::User)).map_or(vec![], |turn| turn_words(body, turn, &secrets));
+    let of = |role: Role| turns.iter().filter(move |turn| turn[0].role == role);
+    // The last turn is read anyway; if it is the first too, it is not read again.
+    let mut budget = HISTORY_BYTES;
+    let first = match of(Role::User).count() {
+        0 => vec![],
+        1 => opening(&user_text, &secrets).into_iter().take(user.len()).collect(),
+        _ => turn_words(body, of(Role::User).next().unwrap(), &mut budget, &secrets),
+    };
     Facts {
         words: all.len() as u32,
-        left_out: (system_left + user_left + dropped) as u32,
+        left_out: (system_left + user_left + system_unread + user_unread) as u32,
         digest: sequence(&hashes(&all)),
         system: sequence(&hashes(system)),
         template: template(&all),
         conversation: sequence(&first),
-        user_turns: turns.iter().filter(is(Role::User)).count() as u32,
-        assistant_turns: turns.iter().filter(is(Role::Assistant)).count() as u32,
+        user_turns: of(Role::User).count() as u32,
+        assistant_turns: of(Role::Assistant).count() as u32,
         sketch: minhash(&[shingles(&hashes(system)), shingles(&hashes(user))].concat(), 128),
         keys: keys(&masked(system), &masked(user)),
         prefixes: [4, 8, 16].iter().filter_map(|n| masked(user).get(..*n).map(sequence)).collect(),
         segments: segments(user).into_iter().collect(),
-        answers: answers(body, &turns, &secrets).into_iter().collect(),
+        answers: answers(body, &turns, budget, &secrets).into_iter().collect(),
         features: features(&hashes(&all)),
     }
+}
+
+/// The first so many words, and how many bytes of the text stand in blocks of 64 behind the last of them.
+fn first_words(text: &[u8], most: usize, secrets: &[u64; 4]) -> (Vec<Word>, usize) {
+    let words = words::words(text, secrets);
+    let enough = |block: &usize| words.iter().filter(|word| word.end < *block).count() >= most;
+    let read = (0..text.len()).step_by(64).find(enough).unwrap_or(text.len());
+    (words.into_iter().take(most).collect(), text.len() - read)
 }
 
 fn hashes(words: &[Word]) -> Vec<u64> {
@@ -74,8 +88,8 @@ pub fn length(body: &[u8], pieces: &[Piece]) -> usize {
     pieces.iter().map(|piece| inside(body, *piece).len()).sum()
 }
 
-/// The normal form of pieces, a line each, and how many bytes of them were left out: all but three quarters of the budget
-/// from the start and one from the end, and what would make the normal form longer than the budget.
+/// The normal form of pieces, a line each, and how many bytes of them were left out: all but three quarters of the
+/// budget from the start and one from the end, and what would make the normal form longer than the budget.
 pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
     let total = length(body, pieces);
     let (mut out, mut read) = (Vec::new(), 0);
@@ -97,7 +111,7 @@ pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
     (out, total - read)
 }
 
-/// Where an escape begins, or a character with no backslash close before it; behind 64 bytes without such a place, the end.
+/// Where an escape begins, or a character with no backslash close before it; without such a place in 64 bytes, the end.
 fn next_safe(raw: &[u8], at: usize) -> usize {
     let begins_escape = |at: usize| raw[at] == b'\\' && raw[at - 1] != b'\\';
     let begins_character = |at: usize| {
@@ -112,9 +126,10 @@ fn next_safe(raw: &[u8], at: usize) -> usize {
 pub fn sequence(words: &[u64]) -> u64 {
     let step = u128::from(GOLDEN) - 1;
     let odd = |place: usize| u128::from(low(step * place as u128) | 1);
-    let sum = words.iter().enumerate().fold(0, |sum, (place, word)| {
-        low(u128::from(sum) + u128::from(low(u128::from(*word) * odd(place))))
-    });
+    let sum = words
+        .iter()
+        .enumerate()
+        .fold(0, |sum, (place, word)| low(u128::from(sum) + u128::from(low(u128::from(*word) * odd(place)))));
     if words.is_empty() { 0 } else { mix(sum ^ words.len() as u64) }
 }
 
@@ -134,7 +149,7 @@ pub fn shingles(words: &[u64]) -> Vec<u32> {
     if (1..3).contains(&words.len()) {
         return vec![spread(sum(words))];
     }
-    let is_kept = |place: usize, sum: u64| place + 3 <= 4_096 || mix(sum) % 8 == 0;
+    let is_kept = |place: usize, sum: u64| place + 3 <= 4_096 || mix(sum).is_multiple_of(8);
     let windows = words.windows(3).map(sum).enumerate();
     windows.filter(|(place, sum)| is_kept(*place, *sum)).map(|(_, sum)| spread(sum)).collect()
 }
@@ -142,7 +157,7 @@ pub fn shingles(words: &[u64]) -> Vec<u32> {
 /// For each permutation the least of all hashes; and the set while it has at most 128.
 pub fn minhash(hashes: &[u32], num_perm: usize) -> MinHash {
     let permutation = |number: u64, hash: u32| {
-        let (a, b) = (mix(2 * number + 1) % (1 << 32) | 1, mix(2 * number + 2) % (1 << 32));
+        let (a, b) = ((mix(2 * number + 1) % (1 << 32)) | 1, mix(2 * number + 2) % (1 << 32));
         ((u128::from(a) * u128::from(hash) + u128::from(b)) % (1 << 32)) as u32
     };
     let least = |number| hashes.iter().map(|hash| permutation(number, *hash)).min().unwrap_or(u32::MAX);
@@ -169,7 +184,8 @@ pub fn five(run: &[u64]) -> u64 {
     product ^ product >> 32
 }
 
-/// Lines and sentences of three words or more: the first 16, and the latest 16 after them. One that is kept is not taken again.
+/// Lines and sentences of three words or more: the first 16, and the latest 16 after them. One that is kept is not taken
+/// again.
 fn segments(words: &[Word]) -> Vec<Segment> {
     let mut sentences: Vec<Vec<u64>> = vec![vec![]];
     for word in words {
@@ -205,34 +221,49 @@ fn turns(pieces: &[Piece]) -> Vec<&[Piece]> {
     turns
 }
 
-/// The first 32 words of a turn that stand in 512 bytes of its normal form.
-fn turn_words(body: &[u8], turn: &[Piece], secrets: &[u64; 4]) -> Vec<u64> {
+/// The first 32 words of a turn, as far as they end before the 512th byte of its normal form.
+fn turn_words(body: &[u8], turn: &[Piece], budget: &mut usize, secrets: &[u64; 4]) -> Vec<u64> {
     let mut text = Vec::new();
+    let mut left = TURN_BYTES.min(*budget);
     for piece in turn {
-        text.extend(normalize(inside(body, *piece), piece.escaped, 512usize.saturating_sub(text.len())).0);
+        if text.len() > 512 || left == 0 {
+            break;
+        }
+        let raw = inside(body, *piece);
+        let (normal, read) = normalize(&raw[..raw.len().min(left)], piece.escaped, 513 - text.len());
+        text.extend(normal);
         text.push(b'\n');
+        left -= read;
+        *budget -= read;
     }
-    hashes(&words::words(&text, secrets)).into_iter().take(32).collect()
+    opening(&text, secrets)
 }
 
-/// The last eight turns of the model, and what the user said last before each.
-fn answers(body: &[u8], turns: &[&[Piece]], secrets: &[u64; 4]) -> Vec<Answer> {
+fn opening(text: &[u8], secrets: &[u64; 4]) -> Vec<u64> {
+    words::words(text, secrets).iter().filter(|word| word.end < 512).take(32).map(|word| word.hash).collect()
+}
+
+/// The last eight turns of the model, and what the user said last before each; the latest first, as far as the budget
+/// goes.
+fn answers(body: &[u8], turns: &[&[Piece]], mut budget: usize, secrets: &[u64; 4]) -> Vec<Answer> {
     let mut answers = Vec::new();
-    for (place, turn) in turns.iter().enumerate().filter(|(_, turn)| turn[0].role == Role::Assistant) {
+    for (place, turn) in turns.iter().enumerate().rev().filter(|(_, turn)| turn[0].role == Role::Assistant).take(8) {
         let asked = turns[..place].iter().rev().find(|turn| turn[0].role == Role::User);
-        let mut link = asked.map_or(vec![], |turn| turn_words(body, turn, secrets));
-        let words = turn_words(body, turn, secrets);
+        let words = turn_words(body, turn, &mut budget, secrets);
+        let mut link = asked.map_or(vec![], |turn| turn_words(body, turn, &mut budget, secrets));
+        if budget == 0 {
+            break;
+        }
         link.push(sequence(&words));
-        answers.push(Answer { hash: sequence(&words), link: sequence(&link), words: words.len() as u32 });
+        answers.insert(0, Answer { hash: sequence(&words), link: sequence(&link), words: words.len() as u32 });
     }
-    answers.split_off(answers.len().saturating_sub(8))
+    answers
 }
 
 /// The answer that a text will be when it comes back.
 pub fn answer(text: &[u8], seed: [u64; 2]) -> Answer {
-    let words: Vec<Word> = words::words(&normalize(text, false, 512).0, &words::secrets(seed));
-    let first = &hashes(&words)[..words.len().min(32)];
-    Answer { hash: sequence(first), link: 0, words: first.len() as u32 }
+    let words = opening(&words::normal(&text[..text.len().min(TURN_BYTES)]), &words::secrets(seed));
+    Answer { hash: sequence(&words), link: 0, words: words.len() as u32 }
 }
 
 /// Each word adds its sign in its dimension; then the vector gets length 127, in steps of 2⁻¹⁶ and rounded.
@@ -243,6 +274,7 @@ fn features(words: &[u64]) -> [i8; 128] {
     };
     let sums: [i64; 128] = std::array::from_fn(|dimension| sum_of(dimension as u64));
     let squares: i64 = sums.iter().map(|sum| sum * sum).sum();
-    let root = (0..).find(|root| (root + 1) * (root + 1) > squares).unwrap();
-    sums.map(|sum| (sum * (127 * 65_536 / root.max(1)) + 32_768).div_euclid(65_536) as i8)
+    // In steps of 1/256.
+    let root = (squares as f64 * 65_536.0).sqrt().floor().max(1.0) as i64;
+    sums.map(|sum| (sum * (127 * 65_536 * 256 / root) + 32_768).div_euclid(65_536) as i8)
 }

@@ -8,11 +8,10 @@ use unicode_normalization::char::canonical_combining_class;
 
 const SEPARATOR: u8 = 0x1f;
 
-/// A character of raw text: as it stands, or one that needs a closer look (an escape, beyond ASCII, no character).
+/// A character of raw text, or a byte that is none.
 pub struct Unit {
     pub character: Option<char>,
     pub length: usize,
-    pub plain: bool,
 }
 
 /// The characters of raw text. What is no UTF-8 is read byte by byte.
@@ -22,7 +21,7 @@ pub fn units(raw: &[u8], escaped: bool) -> Vec<Unit> {
     while at < raw.len() {
         let rest = &raw[at..];
         let (character, length) = if escaped && rest[0] == b'\\' { unescape(rest) } else { decode(rest) };
-        units.push(Unit { character, length, plain: rest[0] < 0x80 && !(escaped && rest[0] == b'\\') });
+        units.push(Unit { character, length });
         at += length;
     }
     units
@@ -62,21 +61,22 @@ fn unescape(raw: &[u8]) -> (Option<char>, usize) {
     }
 }
 
-/// The normal form of raw text, up to `most` bytes, and how much of the text it took.
+/// The normal form of raw text, up to `most` bytes, and how much of the text it took. Two words of one character, side
+/// by side where the text is no plain ASCII, share a separator.
 pub fn normalize(raw: &[u8], escaped: bool, most: usize) -> (Vec<u8>, usize) {
-    let (mut out, mut read, mut after_plain) = (Vec::new(), 0, false);
+    let (mut out, mut read, mut after_word) = (Vec::new(), 0, false);
     for unit in units(raw, escaped) {
-        // The fast one looks at one character more where the end of what it copied is the end of the room.
-        if out.len() >= most && (unit.plain || !after_plain) {
+        if out.len() >= most {
             break;
         }
         let folded = unit.character.map_or(vec![SEPARATOR], fold);
-        if !unit.plain && folded.len() > 1 && folded[0] == SEPARATOR && out.last() == Some(&SEPARATOR) {
+        let is_word = folded.len() > 1 && folded[0] == SEPARATOR;
+        if is_word && after_word {
             out.pop();
         }
+        after_word = is_word || after_word && folded.is_empty();
         out.extend(folded);
         read += unit.length;
-        after_plain = unit.plain;
     }
     (out, read)
 }
@@ -201,6 +201,8 @@ pub struct Word {
     pub masked: u64,
     pub slot: bool,
     pub breaks: bool,
+    /// Behind the last byte of the run that it is or is of.
+    pub end: usize,
 }
 
 /// The words of a normal text.
@@ -210,14 +212,15 @@ pub fn words(text: &[u8], secrets: &[u64; 4]) -> Vec<Word> {
         let pieces = if end - start <= 32 { vec![(start, end)] } else { pieces(text, start, end, secrets) };
         for &(from, to) in &pieces {
             let word = &text[from..to];
-            // Of a run that is cut only the last piece is masked, and it has a digit when the run has one.
-            let digits = to == end && text[start..end].iter().any(u8::is_ascii_digit);
+            // A run that is cut is no number.
+            let digits = pieces.len() == 1 && word.iter().any(u8::is_ascii_digit);
             let masked: Vec<u8> = word.iter().map(|b| if digits && b.is_ascii_digit() { b'0' } else { *b }).collect();
             words.push(Word {
                 hash: word_hash(word, secrets),
                 masked: word_hash(&masked, secrets),
                 slot: digits || is_quoted(text, from) || word.len() > 12 || pieces.len() > 1,
                 breaks: from == start && breaks(text, start),
+                end,
             });
         }
     }
@@ -244,7 +247,8 @@ fn breaks(text: &[u8], start: usize) -> bool {
     let gap = text[..start].iter().rev().take_while(|byte| !is_letter(**byte)).count();
     (start - gap..start).any(|at| {
         let before = |back: usize| at.checked_sub(back).map(|at| text[at]);
-        let after_end = before(1).is_some_and(|b| b".;:".contains(&b)) && !before(2).is_some_and(|b| b.is_ascii_digit());
+        let after_end =
+            before(1).is_some_and(|b| b".;:".contains(&b)) && !before(2).is_some_and(|b| b.is_ascii_digit());
         b"\n!?".contains(&text[at]) || b" \t\r".contains(&text[at]) && after_end
     })
 }
@@ -267,7 +271,8 @@ fn pieces(text: &[u8], start: usize, end: usize, secrets: &[u64; 4]) -> Vec<(usi
 
 /// wyhash's product of sixteen bytes and two secrets, and once more for the next sixteen.
 pub fn word_hash(word: &[u8], secrets: &[u64; 4]) -> u64 {
-    let eight = |place: usize| (0..8).map(|i| u64::from(*word.get(8 * place + i).unwrap_or(&0)) << (8 * i)).sum::<u64>();
+    let eight =
+        |place: usize| (0..8).map(|i| u64::from(*word.get(8 * place + i).unwrap_or(&0)) << (8 * i)).sum::<u64>();
     let fold = |a: u64, b: u64| low(u128::from(a) * u128::from(b)) ^ low((u128::from(a) * u128::from(b)) >> 64);
     let head = fold(eight(0) ^ secrets[0], eight(1) ^ secrets[1]);
     if word.len() > 16 { fold(head ^ eight(2), eight(3) ^ secrets[2]) } else { head }

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use ratelimit_guard_core::prompt::fields::{Fields, Piece, Role, Span};
+use std::fmt;
 
 /// How many cases a property gets; a hundred times as many when `RLG_SOAK` is set.
 pub fn cases(usual: u32) -> ProptestConfig {
@@ -11,9 +12,30 @@ pub fn cases(usual: u32) -> ProptestConfig {
 }
 
 const WORDS: [&str; 24] = [
-    "the", "a", "Write", "me", "of", "short", "summary", "SHALL", "x_1", "user", "__init__", "Please", "lighthouse",
-    "twelve_bytes", "thirteenbytes", "fifteen_letters", "sixteen_letters_", "seventeen_letters", "answer", "and",
-    "thirty_one_letters_in_this_word", "thirty_two_letters_are_in_a_word", "thirty_three_letters_in_this_word", "I",
+    "the",
+    "a",
+    "Write",
+    "me",
+    "of",
+    "short",
+    "summary",
+    "SHALL",
+    "x_1",
+    "user",
+    "__init__",
+    "Please",
+    "lighthouse",
+    "twelve_bytes",
+    "thirteenbytes",
+    "fifteen_letters",
+    "sixteen_letters_",
+    "seventeen_letters",
+    "answer",
+    "and",
+    "thirty_one_letters_in_this_word",
+    "thirty_two_letters_are_in_a_word",
+    "thirty_three_letters_in_this_word",
+    "I",
 ];
 const NUMBERS: [&str; 8] = ["0", "7", "42", "3.5", "1984-06-08", "1.", "item17", "0x9f"];
 const ENDS: [&str; 16] =
@@ -25,11 +47,11 @@ const ARABIC: [&str; 6] = ["اكتب", "قِصّة", "قصيرة", "لي", "٣",
 const INDIC: [&str; 8] = ["मुझे", "एक", "कहानी", "லிखு", "கதை", "ಕಥೆ", "কবিতা", "ตำ"];
 const MARKED: [&str; 8] = ["é", "e\u{301}", "ñ", "Å", "n\u{303}\u{330}\u{334}", "a\u{301}\u{302}\u{303}", "ờ", "ï"];
 const EMOJI: [&str; 8] = ["😀", "👩‍💻", "👍🏽", "🇫🇷", "❤\u{fe0f}", "1\u{fe0f}\u{20e3}", "🏴‍☠️", "→"];
-const COMPATIBLE: [&str; 16] =
-    ["ﬁ", "ﬃ", "ﷺ", "㎏", "½", "№", "㍿", "⑩", "ĳ", "ǆ", "㈠", "™", "ﬅ", "ﾊﾟ", "㏾", "ﷲ"];
+const COMPATIBLE: [&str; 16] = ["ﬁ", "ﬃ", "ﷺ", "㎏", "½", "№", "㍿", "⑩", "ĳ", "ǆ", "㈠", "™", "ﬅ", "ﾊﾟ", "㏾", "ﷲ"];
 const FULL: [&str; 8] = ["Ｗｒｉｔｅ", "ｍｅ", "１２", "！", "？", "．　", "＂", "ｶﾞ"];
 const CASED: [&str; 8] = ["ΣΟΦΟΣ", "Москва", "straße", "İstanbul", "ნაწილი", "Ꭰꭰ", "ΐ", "ŉ"];
-const CONTROLS: [&str; 10] = ["\0", "\u{1f}", "\u{7f}", "\u{b}", "\u{1b}[0m", "\u{85}", "\u{200b}", "\u{feff}", "\u{ad}", "\u{2028}"];
+const CONTROLS: [&str; 10] =
+    ["\0", "\u{1f}", "\u{7f}", "\u{b}", "\u{1b}[0m", "\u{85}", "\u{200b}", "\u{feff}", "\u{ad}", "\u{2028}"];
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789__";
 
 /// One word, sign or run; `pick` chooses it.
@@ -87,23 +109,26 @@ pub fn text() -> impl Strategy<Value = String> {
 
 /// 20 to 60 KB: the same kinds of fragments again and again, with other picks.
 pub fn long_text() -> impl Strategy<Value = String> {
-    (prop::collection::vec((any::<u8>(), any::<u32>(), any::<bool>()), 1..40), 20_000usize..60_000).prop_map(|(some, length)| {
-        let mut text = String::new();
-        for round in 0u32.. {
-            for (kind, pick, space) in &some {
-                text += &fragment(*kind, pick.wrapping_add(round.wrapping_mul(0x9e37_79b9)));
-                text += if *space || kind % 24 < 5 { " " } else { "" };
+    (prop::collection::vec((any::<u8>(), any::<u32>(), any::<bool>()), 1..40), 20_000usize..60_000).prop_map(
+        |(some, length)| {
+            let mut text = String::new();
+            for round in 0u32.. {
+                for (kind, pick, space) in &some {
+                    text += &fragment(*kind, pick.wrapping_add(round.wrapping_mul(0x9e37_79b9)));
+                    text += if *space || kind % 24 < 5 { " " } else { "" };
+                }
+                text += " ";
+                if text.len() >= length {
+                    break;
+                }
             }
-            text += " ";
-            if text.len() >= length {
-                break;
-            }
-        }
-        text
-    })
+            text
+        },
+    )
 }
 
-/// Text with bytes in it that no UTF-8 holds. None of the forms that only a strict reader refuses: they have a test of their own.
+/// Text with bytes in it that no UTF-8 holds. None of the forms that only a strict reader refuses: they have a test of
+/// their own.
 pub fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let wild = prop::collection::vec(any::<u8>(), 0..12).prop_map(|bytes| {
         let tame = |byte| if matches!(byte, 0xe0 | 0xed | 0xf0 | 0xf4) { byte ^ 0x02 } else { byte };
@@ -133,8 +158,11 @@ pub fn style() -> impl Strategy<Value = Style> {
 
 /// The inside of a JSON string.
 pub fn escape(text: &str, style: Style) -> String {
-    let by_number = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-    let named = |c: char| "\"\"\\\\//\u{8}b\u{c}f\nn\rr\tt".chars().collect::<Vec<_>>().chunks(2).find(|n| n[0] == c).map(|n| n[1]);
+    let by_number =
+        |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+    let named = |c: char| {
+        "\"\"\\\\//\u{8}b\u{c}f\nn\rr\tt".chars().collect::<Vec<_>>().chunks(2).find(|n| n[0] == c).map(|n| n[1])
+    };
     let write = |(place, c): (usize, char)| {
         let must = c < ' ' || c == '"' || c == '\\';
         let wants = match style {
@@ -153,10 +181,18 @@ pub fn escape(text: &str, style: Style) -> String {
 }
 
 /// Strings of a body and where they stand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Body {
     pub bytes: Vec<u8>,
     pub pieces: Vec<Piece>,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let piece = |piece: &Piece| (piece.role, piece.turn, piece.escaped, piece.span.start, piece.span.end);
+        let pieces: Vec<_> = self.pieces.iter().map(piece).collect();
+        write!(f, "{:?} with {pieces:?}", String::from_utf8_lossy(&self.bytes))
+    }
 }
 
 impl Body {
@@ -201,7 +237,9 @@ pub fn body(text: impl Strategy<Value = String>) -> impl Strategy<Value = Body> 
 pub fn hostile_body() -> impl Strategy<Value = Body> {
     let piece = (any::<u16>(), any::<u16>(), role(), 0u32..4, any::<bool>());
     (bytes(), prop::collection::vec(piece, 0..40)).prop_map(|(bytes, pieces)| {
-        let within = |place: u16| if place % 16 == 0 { u32::from(place) << 16 } else { u32::from(place) % (bytes.len() as u32 + 2) };
+        let within = |place: u16| {
+            if place & 15 == 0 { u32::from(place) << 16 } else { u32::from(place) % (bytes.len() as u32 + 2) }
+        };
         let piece = |&(one, other, role, turn, escaped): &(u16, u16, Role, u32, bool)| {
             let (one, other) = (within(one), within(other));
             let (start, end) = if turn == 3 { (one, other) } else { (one.min(other), one.max(other)) };

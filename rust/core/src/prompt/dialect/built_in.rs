@@ -1,8 +1,9 @@
 //! The dialects that need no configuration.
 //!
-//! What the model wrote earlier counts as "assistant" even where it stands in a field of its own, such as the arguments
-//! of a call; what came back from a call as "tool". Left out: contents in base64, and objects with keys of the caller's
-//! own choice (arguments of Anthropic's `tool_use`, `prompt.variables` of OpenAI), which no path can name.
+//! "assistant" is what a caller was given as the answer, so that an answer that comes back reads as it was given: reasoning and
+//! the arguments of calls are left out. What came back from a call is "tool". Left out too: contents in base64, and
+//! objects with keys of the caller's own choice (arguments of Anthropic's `tool_use`, `prompt.variables` of OpenAI), which no path
+//! can name.
 
 /// One dialect: its name, and what stands at which path.
 type Entry = (&'static str, &'static [(&'static str, &'static str)]);
@@ -24,10 +25,6 @@ const OPENAI_CHAT: &[(&str, &str)] = &[
     ("messages[].content[].text", "text"),
     ("messages[].content[].refusal", "assistant"),
     ("messages[].refusal", "assistant"),
-    ("messages[].reasoning_content", "assistant"),
-    ("messages[].tool_calls[].function.arguments", "assistant"),
-    ("messages[].tool_calls[].custom.input", "assistant"),
-    ("messages[].function_call.arguments", "assistant"),
     ("model", "model"),
     ("max_tokens", "max_tokens"),
     ("max_completion_tokens", "max_tokens"),
@@ -49,10 +46,6 @@ const OPENAI_RESPONSES: &[(&str, &str)] = &[
     ("input[].content", "text"),
     ("input[].content[].text", "text"),
     ("input[].content[].refusal", "assistant"),
-    ("input[].summary[].text", "assistant"),
-    ("input[].arguments", "assistant"),
-    ("input[].input", "assistant"),
-    ("input[].code", "assistant"),
     ("input[].output", "tool"),
     ("input[].output[].text", "tool"),
     ("input[].output[].stdout", "tool"),
@@ -70,7 +63,7 @@ const OPENAI_RESPONSES: &[(&str, &str)] = &[
     ("top_p", "top_p"),
 ];
 
-/// `best_of` is no name of `n`: it makes more answers than it returns, and whichever stood last would hide the other.
+/// `best_of` answers are made, and paid for, even where fewer are returned.
 const OPENAI_COMPLETIONS: &[(&str, &str)] = &[
     ("prompt", "text"),
     ("prompt[]", "text"),
@@ -79,6 +72,7 @@ const OPENAI_COMPLETIONS: &[(&str, &str)] = &[
     ("model", "model"),
     ("max_tokens", "max_tokens"),
     ("n", "n"),
+    ("best_of", "n"),
     ("logprobs", "logprobs"),
     ("stream", "stream"),
     ("user", "user_id"),
@@ -95,7 +89,6 @@ const ANTHROPIC: &[(&str, &str)] = &[
     ("messages[].role", "role"),
     ("messages[].content", "text"),
     ("messages[].content[].text", "text"),
-    ("messages[].content[].thinking", "assistant"),
     ("messages[].content[].context", "text"),
     ("messages[].content[].source.content", "text"),
     ("messages[].content[].source.content[].text", "text"),
@@ -131,8 +124,6 @@ const GEMINI: &[(&str, &str)] = &[
     ("contents[].role", "role"),
     ("contents[].parts.text", "text"),
     ("contents[].parts[].text", "text"),
-    ("contents[].parts[].executableCode.code", "assistant"),
-    ("contents[].parts[].executable_code.code", "assistant"),
     ("contents[].parts[].codeExecutionResult.output", "tool"),
     ("contents[].parts[].code_execution_result.output", "tool"),
     ("contents[].parts[].functionResponse.response.output", "tool"),

@@ -30,6 +30,7 @@ struct Mark {
 pub(super) enum What {
     Void,
     Parameter(Parameter),
+    Null(Parameter),
     Role(Role),
 }
 
@@ -131,7 +132,15 @@ impl Fields {
             self.pieces.retain(|piece| piece.span != Span::default());
         }
         for mark in &self.scratch.marks {
-            let What::Parameter(parameter) = mark.what else { continue };
+            let (parameter, is_null) = match mark.what {
+                What::Parameter(parameter) => (parameter, false),
+                What::Null(parameter) => (parameter, true),
+                What::Void | What::Role(_) => continue,
+            };
+            self.places.push((parameter, mark.span));
+            if is_null {
+                continue;
+            }
             self.parameters[parameter as usize] = Some(mark.span);
             if parameter == Parameter::Tools {
                 self.tools = mark.elements;
