@@ -39,6 +39,9 @@ MAX_BYTES = 16 << 20
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 """The codings that HTTP calls gzip and deflate; zlib tells them apart."""
 
+MAX_MEMBERS = 64
+"""Members of a gzip body: one, or as many as somebody who writes in pieces makes of a prompt."""
+
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -136,8 +139,11 @@ def _decompress(body: bytes, content_encoding: str, most: int) -> bytes:
         return body
     if coding not in CODINGS:
         raise _UnreadableError("content-encoding")
+    # What is longer than this cannot have become smaller by compression, and every member costs a copy of the rest.
+    if len(body) > most + most // 64 + 1024:
+        raise _UnreadableError("too-large")
     plain = bytearray()
-    while body:
+    for _ in range(MAX_MEMBERS):
         unpack = zlib.decompressobj(GZIP_OR_ZLIB)
         try:
             plain += unpack.decompress(body, most + 1 - len(plain))
@@ -148,7 +154,9 @@ def _decompress(body: bytes, content_encoding: str, most: int) -> bytes:
         if not unpack.eof:
             raise _UnreadableError("not-gzip")
         body = unpack.unused_data
-    return bytes(plain)
+        if not body:
+            return bytes(plain)
+    raise _UnreadableError("not-gzip")
 
 
 def _recode(body: bytes, most: int) -> bytes | None:
@@ -161,4 +169,4 @@ def _recode(body: bytes, most: int) -> bytes | None:
     except UnicodeDecodeError:
         return None
     utf8 = text.encode("utf-8", "replace")
-    return utf8 if utf8 != body else None
+    return None if utf8 == body or text.startswith("\ufeff") else utf8

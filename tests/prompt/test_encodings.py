@@ -83,7 +83,7 @@ def test_second_byte_order_mark_is_refused(encoding: str, marks: int) -> None:
     body = BOMS[encoding] * marks + TEXT.encode(encoding)
     with pytest.raises(ValueError, match="Expecting value"):
         json.loads(body)
-    assert READER.read(body).problem == "not-json"
+    assert READER.read(body).problem in {"not-json", "not-utf-8"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8"])

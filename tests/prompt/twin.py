@@ -145,7 +145,7 @@ class Walk:
     def visit(self, node: Node, value: Any, scope: Scope) -> None:
         """Take what a value means, and what is in it."""
         around = scope
-        if node.is_message and (isinstance(value, dict) or (isinstance(value, list) and node.each is not None)):
+        if node.is_message and isinstance(value, dict):
             scope = Scope(is_message=True)
         if isinstance(value, dict):
             for key, member in value.items():
@@ -242,14 +242,13 @@ def clean(value: Any) -> Any:
 def parameters(found: Found) -> dict[str, Any]:
     """What the accessors of `Fields` must say."""
     values = {name: found.parameters.get(name, []) for name in PARAMETERS}
-    tools = [value for value in values["tools"] if value is not None]
     return {
         "model": text(values["model"]),
         "max_tokens": count(values["max_tokens"]),
         "n": count(values["n"]),
         "stream": True in [value is True for value in values["stream"]],
         "user_id": text(values["user_id"]),
-        "tools": len(tools[-1]) if tools and isinstance(tools[-1], list) else 0,
+        "tools": sum(len(value) for value in values["tools"] if isinstance(value, list)),
         "temperature": real(values["temperature"]),
         "top_p": real(values["top_p"]),
         "top_logprobs": count(values["top_logprobs"]),

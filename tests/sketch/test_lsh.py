@@ -204,7 +204,7 @@ def test_bands_and_rows_are_given_together() -> None:
 
 
 @pytest.mark.parametrize("similarity", [0.3, 0.5, 0.7, 0.9])
-def test_large_sets_are_compared_to_about_three_hundredths(similarity: float) -> None:
+def test_large_sets_are_compared_to_about_four_hundredths(similarity: float) -> None:
     """Of more than 128 values eight bits of each minimum are kept."""
     errors = []
     for number in range(200):
@@ -213,7 +213,7 @@ def test_large_sets_are_compared_to_about_three_hundredths(similarity: float) ->
         index.insert(1, one)
         errors += [found - truth for _, found in index.search(other)]
     assert len(errors) > 190
-    assert sqrt(sum(error**2 for error in errors) / len(errors)) < 0.035
+    assert sqrt(sum(error**2 for error in errors) / len(errors)) < 0.05
 
 
 def test_small_set_counts_as_different_from_a_large_one() -> None:
@@ -268,10 +268,13 @@ def test_sketches_of_another_seed_are_refused() -> None:
 def test_sketches_with_too_few_minima_are_refused() -> None:
     """An index needs bands times rows of them."""
     index = MinHashLSH(10, bands=8, rows=8)
-    index.insert(1, sketch(["a"], 64))
     for call in (index.query, index.search, lambda made: index.insert(2, made)):
         with pytest.raises(UsageError, match="num_perm 64 or more, this one has 63"):
             call(sketch(["a"], 63))
+    assert index.is_empty()
+    index.insert(1, sketch(["a"], 64))
+    with pytest.raises(UsageError, match="holds sketches of num_perm 64, this one has 128"):
+        index.insert(2, sketch(["a"], 128))
     assert len(index) == 1
 
 

@@ -155,7 +155,8 @@ class Prompt:
         """
     @property
     def answers(self) -> list[tuple[int, int, int]]:
-        """Of the last 8 turns of the model: hash of its first 32 words, hash of these and the user's turn before,
+        """Of the last 8 turns of the model: hash of its first 32 words (as far as they end in its
+        first 1,280 bytes), hash of these and the user's turn before,
         words hashed.
         """
     @property

@@ -81,7 +81,7 @@ class MinHashLSH:
     """An index of the last `capacity` sketches, by similarity, that never grows.
 
     Two sketches meet with probability 1 - (1 - J**rows)**bands, and who meets is compared: sets of at most 64 values
-    exactly (one pair in a hundred by one value too many), larger ones to about 0.03. Where a set of at most 64 meets
+    exactly (one pair in a hundred by one value too many), larger ones to about 0.04. Where a set of at most 64 meets
     one of more than 128, it counts as different. Without `bands` and `rows` it takes the most rows at which two
     sketches of just that threshold meet 99 times in 100: 42 bands of 3 for 0.5, 21 of 6 for 0.8. Fewer bands are
     faster and smaller, more rows meet fewer strangers. A line of a band that sixteen newer sketches share forgets the

@@ -122,7 +122,7 @@ impl Fields {
     }
     #[getter]
     fn logprobs(&self, py: Python<'_>) -> bool {
-        let asked = |value: &str| !matches!(value, "false" | "0" | "null");
+        let asked = |value: &str| value == "true" || value.parse().is_ok_and(|number: f64| number > 0.0);
         self.values(py, Parameter::Logprobs).chain(self.values(py, Parameter::TopLogprobs)).any(asked)
     }
     #[getter]

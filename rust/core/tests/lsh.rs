@@ -260,6 +260,20 @@ fn bands_fit_the_threshold() {
     }
 }
 
+/// Who shares a line by chance, but no band, does not meet.
+#[test]
+fn neighbours_in_a_line_do_not_meet() {
+    let mut index = Lsh::new(8, 2, 4).unwrap();
+    let own = |key: u64| sketch(member(0, key + 1, 40, 0), NUM_PERM);
+    for key in 0..8 {
+        index.insert(key, &own(key)).unwrap();
+    }
+    for key in 0..8 {
+        assert_eq!(keys(&index.query(&own(key), 0.0).unwrap()), [key]);
+        assert_eq!(index.query(&own(key + 100), 0.0).unwrap(), []);
+    }
+}
+
 /// Signatures may have more minima than the bands need, not fewer; sizes out of range are named.
 #[test]
 fn sizes_are_checked() {

@@ -237,6 +237,10 @@ fn bytes_that_were_never_written_are_refused() {
     };
     assert!(MinHash::from_bytes(&written).is_ok());
     assert!(changed(4, 9).is_err() && changed(5, 4).is_err());
+    for more in 1..9 {
+        assert!(MinHash::from_bytes(&[&written[..], &vec![0; more]].concat()).is_err(), "{more} bytes more");
+        assert!(MinHash::from_bytes(&written[..written.len() - more]).is_err(), "{more} bytes less");
+    }
     assert!(changed(4, 0).is_err(), "0 in the set");
     assert!(changed(0, 1).is_err(), "a minimum of no hash in the set");
 }

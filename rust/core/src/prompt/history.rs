@@ -3,6 +3,7 @@
 use super::fields::{Piece, Role};
 use super::json::inside;
 use super::normalize::normalize;
+use super::part::boundary;
 use super::sequence::Sequence;
 use super::text::Scratch;
 use super::words::{Keys, OPENING};
@@ -87,7 +88,7 @@ pub fn history(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scratch
 /// The hash of a text as if it came back as a turn of the model: what [`Answer::hash`] will be.
 pub fn answer(text: &[u8], keys: &Keys, scratch: &mut Scratch) -> Answer {
     scratch.clear();
-    normalize(&text[..text.len().min(TURN_BYTES)], false, OPENING + 1, &mut scratch.text);
+    normalize(&text[..boundary(text, TURN_BYTES)], false, OPENING + 1, &mut scratch.text);
     let turn = cut(keys, scratch);
     Answer { hash: turn.hash(), link: 0, words: turn.words() }
 }
@@ -111,10 +112,10 @@ fn turn(body: &[u8], pieces: &[Piece], keys: &Keys, budget: &mut usize, scratch:
             break;
         }
         let raw = inside(body, piece.span);
-        let read = normalize(&raw[..raw.len().min(left)], piece.escaped, most, &mut scratch.text);
+        let read = normalize(&raw[..boundary(raw, left)], piece.escaped, most, &mut scratch.text);
         scratch.text.push(b'\n');
-        left -= read;
-        *budget -= read;
+        left = left.saturating_sub(read);
+        *budget = budget.saturating_sub(read);
     }
     cut(keys, scratch)
 }

@@ -8,6 +8,8 @@ use super::normalize::normalize;
 const SEARCH: usize = 64;
 /// Longest escape that is no pair.
 const ESCAPE: usize = 6;
+/// Bytes of a text that is read whole whatever it folds to.
+const SHORT: usize = 4 << 10;
 
 /// Append the normal form of `pieces` to `out`, a line each: of at most `budget` bytes of the body, three quarters from the start and
 /// the rest from the end. Returns how many bytes were left out.
@@ -15,7 +17,8 @@ const ESCAPE: usize = 6;
 pub fn read(body: &[u8], pieces: impl Iterator<Item = Piece> + Clone, budget: usize, out: &mut Vec<u8>) -> usize {
     let total = length(body, pieces.clone());
     let (head, tail) = if total <= budget { (total, total) } else { (budget - budget / 4, total - budget / 4) };
-    let most = out.len() + budget; // a text may fold to more bytes than it has
+    // A text may fold to several times its bytes; a short one is then still read to its end.
+    let most = out.len() + budget + 4 * budget.min(SHORT);
     let (mut at, mut done) = (0, 0);
     for piece in pieces {
         let raw = inside(body, piece.span);
@@ -37,8 +40,8 @@ pub fn length(body: &[u8], pieces: impl Iterator<Item = Piece>) -> usize {
     pieces.map(|piece| inside(body, piece.span).len()).sum()
 }
 
-/// The first place from `at` on where neither a character nor an escape is cut in two; the end when there is none near.
-fn boundary(raw: &[u8], at: usize) -> usize {
+/// The first place from `at` on where neither a character nor an escape is cut in two; `at` itself when there is none near.
+pub fn boundary(raw: &[u8], at: usize) -> usize {
     if at == 0 || at >= raw.len() {
         return at.min(raw.len());
     }
@@ -47,5 +50,5 @@ fn boundary(raw: &[u8], at: usize) -> usize {
         let starts_character = raw[place] & 0xc0 != 0x80 && !raw[place.saturating_sub(ESCAPE)..place].contains(&b'\\');
         starts_escape || starts_character
     };
-    (at..raw.len().min(at + SEARCH)).find(safe).unwrap_or(raw.len())
+    (at..raw.len().min(at + SEARCH)).find(safe).unwrap_or(at)
 }

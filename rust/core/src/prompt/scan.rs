@@ -146,7 +146,7 @@ impl Walk<'_, '_, '_> {
         let before = self.fields.lengths();
         self.frames[self.open] = Frame { node: number, is_object, start: self.cursor.at(), before, ..Frame::default() };
         self.open += 1;
-        self.turn += u32::from(node.is_message);
+        self.turn += u32::from(node.is_message && is_object);
         self.cursor.step();
         if self.cursor.pass(closing(is_object)) {
             return self.leave().map(|()| None);
@@ -183,7 +183,7 @@ impl Walk<'_, '_, '_> {
             }
             frame.seen |= 1 << number;
             frame.child = child;
-            self.turn += u32::from(frame.node == ROOT);
+            self.turn += u32::from(frame.node == ROOT && !node.is_message);
         }
         frame.before_child = self.fields.lengths();
         Ok(frame.child)
@@ -196,7 +196,7 @@ impl Walk<'_, '_, '_> {
         let node = &self.nodes[node as usize];
         if node.is_message {
             self.fields.settle_message(before);
-            self.turn += 1;
+            self.turn += u32::from(is_object);
         }
         self.record(node, start, Kind::Container, if is_object { 0 } else { values })
     }

@@ -21,7 +21,7 @@ const LONG: usize = 12;
 
 const BLOCK: usize = 64;
 /// Bytes of normal text whose words stand for a whole turn of a conversation.
-pub const OPENING: usize = 8 * BLOCK;
+pub const OPENING: usize = 20 * BLOCK;
 
 /// Secrets of word hashes.
 #[derive(Clone, Copy, Debug)]

@@ -47,6 +47,8 @@ pub struct Lsh {
     capacity: usize,
     tag_shift: u32,
     next: usize,
+    /// Minima of the first sketch, and so of all: their number is part of what is compared.
+    minima: Option<usize>,
     lines: Vec<Line>,
     entries: Vec<Entry>,
 }
@@ -86,6 +88,7 @@ impl Lsh {
             capacity,
             tag_shift: usize::BITS - capacity.leading_zeros(),
             next: 0,
+            minima: None,
             lines: vec![Line([EMPTY; WAYS]); lines],
             entries: Vec::new(),
         })
@@ -130,6 +133,7 @@ impl Lsh {
     /// fewer minima than the bands need. Cost: a cache line a band.
     pub fn insert(&mut self, key: u64, sketch: &MinHash) -> Result<(), Error> {
         self.check(sketch)?;
+        self.minima = Some(sketch.values().len());
         let number = self.next;
         self.next = (number + 1) % self.capacity;
         let entry = Entry::of(key, sketch);
@@ -181,13 +185,17 @@ impl Lsh {
     }
 
     fn check(&self, sketch: &MinHash) -> Result<(), Error> {
-        if sketch.values().len() < self.num_perm() {
-            let (needed, has) = (self.num_perm(), sketch.values().len());
-            return Err(Error::usage(format!(
-                "the index needs sketches of num_perm {needed} or more, this one has {has}"
-            )));
+        let has = sketch.values().len();
+        match self.minima {
+            Some(first) if first != has => Err(Error::usage(format!(
+                "the index holds sketches of num_perm {first}, this one has {has}: make all alike"
+            ))),
+            None if has < self.num_perm() => {
+                let needed = self.num_perm();
+                Err(Error::usage(format!("the index needs sketches of num_perm {needed} or more, this one has {has}")))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The line of each band, and the tag of what belongs there.

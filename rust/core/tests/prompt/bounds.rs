@@ -161,6 +161,25 @@ fn features_have_one_length() {
     }
 }
 
+/// Of a conversation without ink no more is read than its share, in one piece or in many.
+#[test]
+fn invisible_turns_are_bounded() {
+    for (length, pieces) in [(10, 700), (400, 20), (3_000, 3), (70_000, 1)] {
+        for turns in [1, 2, 9, 19] {
+            let mut body = Body::default();
+            for turn in 0..turns {
+                for piece in 0..pieces {
+                    let text = format!("{}word {piece}", "\u{200b}".repeat(length / 3));
+                    body.push([Role::User, Role::Assistant][turn % 2], turn as u32, &text, Style::Raw);
+                }
+            }
+            let facts = facts_of(&body.bytes, &body.pieces);
+            assert_bounded(&facts, &body);
+            assert_eq!(difference(&facts, &naive::facts(&body.bytes, &body.pieces, SEED)), NONE);
+        }
+    }
+}
+
 /// Thousands of pieces cost no more room than their bytes.
 #[test]
 fn many_pieces_are_bounded() {

@@ -3,6 +3,7 @@
 use super::*;
 use naive::words;
 use proptest::prelude::*;
+use ratelimit_guard_core::prompt::escape::unescape;
 use ratelimit_guard_core::prompt::fold::{compute, fold};
 use ratelimit_guard_core::prompt::history::answer;
 use ratelimit_guard_core::prompt::normalize::normalize;
@@ -54,6 +55,20 @@ fn every_character_folds_as_its_twin() {
         // What a word next to it takes away is a separator.
         let is_word = bytes.len() > 1 && bytes[0] == 0x1f && bytes.ends_with(&[0x1f]);
         assert!(character.is_ascii() || folded.is_word() == is_word, "{character:?}");
+    }
+}
+
+/// Every character is read from its number; half of a pair is none.
+#[test]
+fn every_number_is_its_character() {
+    for character in char::MIN..=char::MAX {
+        let units = character.encode_utf16(&mut [0; 2]).to_vec();
+        let escape: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
+        assert_eq!(unescape(format!("{escape}\\u0041").as_bytes()), (Some(character), escape.len()), "{escape}");
+        if let [high, low] = units[..] {
+            assert_eq!(unescape(format!("\\u{high:04x} ").as_bytes()), (None, 6));
+            assert_eq!(unescape(format!("\\u{low:04x}\\u{high:04x}").as_bytes()), (None, 6));
+        }
     }
 }
 

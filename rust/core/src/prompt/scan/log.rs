@@ -143,7 +143,7 @@ impl Fields {
             }
             self.parameters[parameter as usize] = Some(mark.span);
             if parameter == Parameter::Tools {
-                self.tools = mark.elements;
+                self.tools += mark.elements;
             }
         }
     }

@@ -37,6 +37,10 @@ fn parse(bytes: &[u8]) -> Option<(MinHash, u64)> {
     if !fits || !(1..=MAX_PERM).contains(&num_perm) || in_set > EXACT {
         return None;
     }
-    let set = (size != LARGE).then(|| numbers[num_perm..].to_vec());
-    Some((MinHash::from_parts(numbers[..num_perm].to_vec(), set)?, seed))
+    let (values, set) = numbers.split_at(num_perm);
+    let sketch = MinHash::from_parts(values.to_vec(), (size != LARGE).then(|| set.to_vec()))?;
+    let mut again = MinHash::new(num_perm);
+    again.add(set);
+    // Of a whole set the minima are known.
+    (size == LARGE || again == sketch && !set.contains(&0)).then_some((sketch, seed))
 }
