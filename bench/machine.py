@@ -23,6 +23,12 @@ PACKAGES = (
     "slowapi",
     "flask",
     "flask-limiter",
+    "datasketch",
+    "gaoya",
+    "rensa",
+    "msgspec",
+    "orjson",
+    "xxhash",
 )
 BUSY_CORES = 0.2
 SAMPLE_S = 3.0

@@ -14,14 +14,15 @@ from __future__ import annotations
 import json
 import secrets
 import zlib
-from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ratelimit_guard._core import prompt as _prompt
 from ratelimit_guard.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ratelimit_guard.sketch import MinHash
 
 Fields = _prompt.Fields
@@ -77,7 +78,7 @@ class Reader:
         one in UTF-16 or UTF-32 (which `json.loads` takes, so that applications do), `fields.body` is the plain UTF-8
         that spans point into.
         """
-        if not isinstance(body, bytes):
+        if not isinstance(body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
             msg = f"body must be bytes, got {type(body).__name__}"
             raise UsageError(msg)
         try:
@@ -122,14 +123,15 @@ class _UnreadableError(Exception):
 
 
 def _table(dialect: str | tuple[str, Mapping[str, str]]) -> tuple[str, dict[str, str]]:
-    match dialect:
-        case str() if dialect in DIALECTS:
-            return dialect, dict(DIALECTS[dialect])
-        case (str() as name, Mapping() as paths):
-            return name, dict(paths)
-    known = ", ".join(DIALECTS)
-    msg = f"no such dialect: {dialect!r:.100}: write one of {known}, or a pair (name, {{path: field}})"
-    raise ConfigError(msg)
+    if isinstance(dialect, str) and dialect in DIALECTS:
+        return dialect, dict(DIALECTS[dialect])
+    try:
+        name, paths = cast("tuple[str, Mapping[str, str]]", dialect)
+        return name, dict(paths.items())
+    except (TypeError, ValueError, AttributeError):
+        known = ", ".join(DIALECTS)
+        msg = f"no such dialect: {dialect!r:.100}: write one of {known}, or a pair (name, {{path: field}})"
+        raise ConfigError(msg) from None
 
 
 def _decompress(body: bytes, content_encoding: str, most: int) -> bytes:

@@ -75,7 +75,7 @@ def test_parts_are_lines(parts: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_equivalent_characters_make_no_difference(text: str, form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> None:
-    """One text in each of the normal forms of Unicode has one set of facts (but for Hangul, and letters of three parts)."""
+    """One text in each normal form of Unicode has one set of facts (not Hangul, nor letters of three parts)."""
     kept = ("digest", "template", "keys", "prefixes", "segments", "features", "words")
     one, other = facts(read(text)), facts(read(unicodedata.normalize(form, text)))
     assert {name: other[name] for name in kept} == {name: one[name] for name in kept}
@@ -207,7 +207,9 @@ def test_conversation_is_the_same_while_it_grows() -> None:
 
 
 STARTS = st.lists(
-    st.tuples(st.text('ab \n.é漢😀\u0301\\"', max_size=20), st.sampled_from([1, 1, 1, 40, 3_000])),
+    st.tuples(
+        st.text('ab \n.é漢😀\u0301\\"', max_size=20), st.sampled_from([1, 1, 1, 15, 60])
+    ),  # what is read of a turn is bounded: invisible marks too
     min_size=1,
     max_size=4,
 )
