@@ -210,8 +210,8 @@ fn similar_pairs_meet() {
     }
 }
 
-/// The similarity of large sets is estimated within five standard errors; that of small ones is exact but for a chance of
-/// one in 65,536 for each pair of their hashes.
+/// The similarity of large sets is estimated within five standard errors; that of small ones is exact but for a chance
+/// of one in 65,536 for each pair of their hashes.
 #[test]
 fn similarities_keep_their_error() {
     let mut inexact = 0;
@@ -274,18 +274,23 @@ fn neighbours_in_a_line_do_not_meet() {
     }
 }
 
-/// Signatures may have more minima than the bands need, not fewer; sizes out of range are named.
+/// Signatures may have more minima than the bands need, not fewer, and all of one index have the same number; sizes out
+/// of range are named.
 #[test]
 fn sizes_are_checked() {
-    let mut index = Lsh::new(8, 4, 4).unwrap();
-    assert_eq!((index.num_perm(), index.is_empty()), (16, true));
     for num_perm in [16, 17, 128, 1_024] {
-        index.insert(num_perm as u64, &sketch([1, 2, 3], num_perm)).unwrap();
+        let mut index = Lsh::new(8, 4, 4).unwrap();
+        assert_eq!((index.num_perm(), index.bands(), index.rows(), index.is_empty()), (16, 4, 4, true));
+        let refused = |index: &mut Lsh, other: usize| {
+            let other = sketch([1, 2, 3], other);
+            let errors = [index.insert(1, &other).map(|()| vec![]), index.query(&other, 0.5)];
+            errors.into_iter().all(|error| matches!(error.unwrap_err().fault(), Fault::Usage))
+        };
+        assert!(refused(&mut index, 15));
+        index.insert(7, &sketch([1, 2, 3], num_perm)).unwrap();
+        assert_eq!(keys(&index.query(&sketch([1, 2, 3], num_perm), 1.0).unwrap()), [7]);
+        assert!(refused(&mut index, 15) && refused(&mut index, num_perm - 1) && index.len() == 1);
     }
-    assert_eq!(index.query(&sketch([1, 2, 3], 16), 1.0).unwrap().len(), 4);
-    let small = sketch([1], 15);
-    assert!(matches!(index.insert(1, &small).unwrap_err().fault(), Fault::Usage));
-    assert!(matches!(index.query(&small, 0.5).unwrap_err().fault(), Fault::Usage));
     let sizes = [
         (0, 1, 1),
         (MAX_CAPACITY + 1, 1, 1),

@@ -45,8 +45,8 @@ fn check(body: &[u8], fields: &Fields, scratch: &mut Scratch) {
     assert!(keys.is_sorted_by(|one, next| one < next));
 }
 
-/// Invariant: whatever the bytes, a text has the sketch and the answer that the slow twin gives it, and bytes are read as
-/// a sketch only if they are those of that sketch.
+/// Invariant: whatever the bytes, a text has the sketch and the answer that the slow twin gives it, and bytes are read
+/// as a sketch only if they are those of that sketch.
 pub fn shingle(data: &[u8]) {
     if let Ok((sketch, seed)) = MinHash::from_bytes(data) {
         assert_eq!(sketch.to_bytes(seed), data);

@@ -8,12 +8,13 @@ use ratelimit_guard_core::prompt::facts::{Facts, MAX_TEXT, MAX_WORDS};
 use ratelimit_guard_core::prompt::fields::{Piece, Role};
 use ratelimit_guard_core::prompt::history::Answer;
 use ratelimit_guard_core::prompt::segment::Segment;
+use ratelimit_guard_core::prompt::words::OPENING;
 use ratelimit_guard_core::sketch::minhash::MinHash;
 use std::collections::BTreeSet;
 use words::{Word, low, mix, normalize};
 
 /// Bytes of the body that are read of one turn, and of all turns, for the conversation.
-const TURN_BYTES: usize = 6 * 512;
+const TURN_BYTES: usize = 6 * OPENING;
 const HISTORY_BYTES: usize = 16 * 1024;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -89,19 +90,20 @@ pub fn length(body: &[u8], pieces: &[Piece]) -> usize {
 }
 
 /// The normal form of pieces, a line each, and how many bytes of them were left out: all but three quarters of the
-/// budget from the start and one from the end, and what would make the normal form longer than the budget.
+/// budget from the start and one from the end, and what would make the normal form longer than the budget by 16 KiB.
 pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
     let total = length(body, pieces);
+    let most = budget + 4 * budget.min(4_096);
     let (mut out, mut read) = (Vec::new(), 0);
     let mut start = 0;
     for piece in pieces {
         let raw = inside(body, *piece);
-        let place = |at: usize| if at <= start { 0 } else { next_safe(raw, at - start) };
+        let place = |at: usize| next_safe(raw, at.saturating_sub(start));
         let fits = total <= budget;
         let front = if fits { raw.len() } else { place(budget - budget / 4) };
         let back = if fits { raw.len() } else { place(total - budget / 4).max(front) };
         for part in [&raw[..front], &raw[back..]].into_iter().filter(|part| !part.is_empty()) {
-            let (normal, length) = normalize(part, piece.escaped, budget.saturating_sub(out.len()));
+            let (normal, length) = normalize(part, piece.escaped, most.saturating_sub(out.len()));
             out.extend(normal);
             out.push(b'\n');
             read += length;
@@ -111,15 +113,18 @@ pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
     (out, total - read)
 }
 
-/// Where an escape begins, or a character with no backslash close before it; without such a place in 64 bytes, the end.
+/// Where an escape begins, or a character with no backslash close before it; without such a place in 64 bytes, here.
 fn next_safe(raw: &[u8], at: usize) -> usize {
     let begins_escape = |at: usize| raw[at] == b'\\' && raw[at - 1] != b'\\';
     let begins_character = |at: usize| {
         let is_continuation = (0x80..0xc0).contains(&raw[at]);
         !is_continuation && (1..=6).all(|back| back > at || raw[at - back] != b'\\')
     };
-    let places = at..raw.len().min(at + 64);
-    places.into_iter().find(|&at| begins_escape(at) || begins_character(at)).unwrap_or(raw.len())
+    if at == 0 || at >= raw.len() {
+        return at.min(raw.len());
+    }
+    let mut places = at..raw.len().min(at + 64);
+    places.find(|&at| begins_escape(at) || begins_character(at)).unwrap_or(at)
 }
 
 /// Words in order: each times an odd number of its place; 0 without words.
@@ -184,8 +189,8 @@ pub fn five(run: &[u64]) -> u64 {
     product ^ product >> 32
 }
 
-/// Lines and sentences of three words or more: the first 16, and the latest 16 after them. One that is kept is not taken
-/// again.
+/// Lines and sentences of three words or more: the first 16, and the latest 16 after them. One that is kept is not
+/// taken again.
 fn segments(words: &[Word]) -> Vec<Segment> {
     let mut sentences: Vec<Vec<u64>> = vec![vec![]];
     for word in words {
@@ -221,26 +226,26 @@ fn turns(pieces: &[Piece]) -> Vec<&[Piece]> {
     turns
 }
 
-/// The first 32 words of a turn, as far as they end before the 512th byte of its normal form.
+/// The first 32 words of a turn, as far as they end in the opening of its normal form.
 fn turn_words(body: &[u8], turn: &[Piece], budget: &mut usize, secrets: &[u64; 4]) -> Vec<u64> {
     let mut text = Vec::new();
     let mut left = TURN_BYTES.min(*budget);
     for piece in turn {
-        if text.len() > 512 || left == 0 {
+        if text.len() > OPENING || left == 0 {
             break;
         }
         let raw = inside(body, *piece);
-        let (normal, read) = normalize(&raw[..raw.len().min(left)], piece.escaped, 513 - text.len());
+        let (normal, read) = normalize(&raw[..next_safe(raw, left)], piece.escaped, OPENING + 1 - text.len());
         text.extend(normal);
         text.push(b'\n');
-        left -= read;
-        *budget -= read;
+        left = left.saturating_sub(read);
+        *budget = budget.saturating_sub(read);
     }
     opening(&text, secrets)
 }
 
 fn opening(text: &[u8], secrets: &[u64; 4]) -> Vec<u64> {
-    words::words(text, secrets).iter().filter(|word| word.end < 512).take(32).map(|word| word.hash).collect()
+    words::words(text, secrets).iter().filter(|word| word.end < OPENING).take(32).map(|word| word.hash).collect()
 }
 
 /// The last eight turns of the model, and what the user said last before each; the latest first, as far as the budget
@@ -262,7 +267,7 @@ fn answers(body: &[u8], turns: &[&[Piece]], mut budget: usize, secrets: &[u64; 4
 
 /// The answer that a text will be when it comes back.
 pub fn answer(text: &[u8], seed: [u64; 2]) -> Answer {
-    let words = opening(&words::normal(&text[..text.len().min(TURN_BYTES)]), &words::secrets(seed));
+    let words = opening(&words::normal(&text[..next_safe(text, TURN_BYTES)]), &words::secrets(seed));
     Answer { hash: sequence(&words), link: 0, words: words.len() as u32 }
 }
 

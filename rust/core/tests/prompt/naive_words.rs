@@ -94,7 +94,8 @@ pub fn fold(character: char) -> Vec<u8> {
     let is_starter = |c: &char| canonical_combining_class(*c) == 0;
     let hangul = ('가'..='힣').contains(&character);
     let decomposed: Vec<char> = [character].into_iter().nfkd().filter(is_starter).collect();
-    let cased = decomposed.into_iter().flat_map(char::to_uppercase).flat_map(char::to_lowercase).filter(is_starter);
+    let cased = decomposed.into_iter().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    let cased = cased.flat_map(char::to_lowercase).filter(is_starter);
     let mut out = Vec::new();
     for part in if hangul { character.to_string() } else { cased.flat_map(meaning).collect() }.chars() {
         if out.len() + part.len_utf8() <= MAX_FOLD {

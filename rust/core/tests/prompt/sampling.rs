@@ -69,7 +69,11 @@ proptest! {
 
     /// In portions that overlap by two words come the shingles of the whole, also where they begin to be sampled.
     #[test]
-    fn portions_have_the_shingles_of_the_whole(seed in any::<u64>(), length in 4_000usize..4_400, cut in 2usize..4_398) {
+    fn portions_have_the_shingles_of_the_whole(
+        seed in any::<u64>(),
+        length in 4_000usize..4_400,
+        cut in 2usize..4_398,
+    ) {
         let words = hashes(seed, length);
         let whole = naive::shingles(&words);
         let mut found = Vec::new();

@@ -7,6 +7,7 @@ use ratelimit_guard_core::prompt::dialect::{BUILT_IN, Dialect};
 use ratelimit_guard_core::prompt::fields::Fields;
 use ratelimit_guard_core::prompt::history::answer;
 use ratelimit_guard_core::prompt::scan::Scanner;
+use ratelimit_guard_core::prompt::words::OPENING;
 use texts::{Fragments, cases, escape, fragment, fragments, join, role, style};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
@@ -151,9 +152,14 @@ proptest! {
 
     /// An answer is recognised however it is written when it comes back, also where its opening ends inside of a word.
     #[test]
-    fn answers_are_recognised(kind in any::<u8>(), pick in any::<u32>(), start in 490usize..520, style in style()) {
+    fn answers_are_recognised(
+        kind in any::<u8>(),
+        pick in any::<u32>(),
+        start in OPENING - 22..OPENING + 8,
+        style in style(),
+    ) {
         let filler: String = "ab \n".chars().cycle().take(start).collect();
-        let long = "ம".repeat(start / 20).to_string() + " ";
+        let long = "ம".repeat(start / 60).to_string() + " ";
         for text in [filler + &fragment(kind, pick) + "\n後 é", long.repeat(20) + &fragment(kind, pick)] {
             let sent = answer(text.as_bytes(), &secret(), &mut Scratch::default());
             let mut body = Body::default();
