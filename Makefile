@@ -51,16 +51,16 @@ test-rust: ## Rust tests: unit, property, sudden death, portable build, fuzz tar
 	cargo test --workspace --locked
 	cargo test -p ratelimit-guard-core --features failpoints --locked
 	CARGO_TARGET_DIR=target/portable cargo test -p ratelimit-guard-core --features portable --test prompt --test minhash --test scan --locked
-	CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml
+	CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
 	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p ratelimit-guard-core --release --test loom --locked
 
 test-python: build ## Python tests
 	$(BIN)/python -m pytest
 
 soak: build ## the long form of the property, model, process and thread tests
-	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --locked
-	RLG_SOAK=1 CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml
-	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt
+	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --test hyperloglog --test space_saving --locked
+	RLG_SOAK=1 CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
+	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt tests/sketch
 
 bench: $(BENCH) ## compare with other packages (own environment)
 	.venv-bench/bin/python bench/run.py

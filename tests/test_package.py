@@ -70,10 +70,11 @@ def test_sdist_holds_what_the_build_needs(sdist: Path) -> None:
 
 
 def test_wheel_holds_types_and_licence_and_one_module(wheel: Path) -> None:
-    """One wheel for every Python from 3.11, with the stub, the marker and the licence."""
+    """One wheel for every Python from 3.11, with the stubs, the marker and the licence."""
     names = zipfile.ZipFile(wheel).namelist()
     assert "-cp311-abi3-" in wheel.name
-    assert {"ratelimit_guard/_core.abi3.so", "ratelimit_guard/_core.pyi", "ratelimit_guard/py.typed"} <= set(names)
+    stubs = {f"ratelimit_guard/_core/{name}.pyi" for name in ("__init__", "prompt", "sketch")}
+    assert {"ratelimit_guard/_core.abi3.so", "ratelimit_guard/py.typed"} | stubs <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "bench", "demo"))]
 

@@ -8,7 +8,7 @@ different, `SpaceSaving` finds what is frequent. Names and meaning are those of 
     >>> two = MinHash.from_text("Please translate the following text to French!")
     >>> round(one.jaccard(two), 3)
     0.667
-    >>> index = MinHashLSH(capacity=1_000_000, threshold=0.5)
+    >>> index = MinHashLSH(capacity=1_000, threshold=0.5)
     >>> index.insert(1, one)
     >>> index.query(two)
     [1]

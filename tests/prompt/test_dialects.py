@@ -207,11 +207,12 @@ def test_names_are_read_as_they_are(name: str, value: str) -> None:
     ("written", "value"),
     [
         ("0", 0), ("18446744073709551615", 2**64 - 1), ("null", None), ("1.5", None), ("true", None), ('"7"', None),
-        ("-1", None), ("[7]", None), ("NaN", None), ("18446744073709551616", None),
+        ("-1", None), ("[7]", None), ("NaN", None), ("18446744073709551616", 2**64 - 1),
+        ("3e2", 300), ("3.0", 3), ("1e999", 2**64 - 1), ("-0", None), ("0.0", 0),
     ],
 )  # fmt: skip
 def test_whole_numbers_are_read(name: str, written: str, value: int | None) -> None:
-    """A whole number as `json.loads` reads it; none when it is another value or does not fit."""
+    """A whole number in whatever form; what 64 bits cannot hold is the most that they can; none for another value."""
     fields = Reader("openai-chat", secret=SECRET).scan(f'{{"{name}":{written}}}'.encode())
     assert getattr(fields, name) == value
 

@@ -221,11 +221,11 @@ def test_key_that_comes_again_and_again_costs_no_more() -> None:
 
 
 def test_numbers_of_any_length_are_read() -> None:
-    """What Python would refuse to count is a token or a parameter of no use."""
+    """What Python would refuse to count is a token, or as many as can be said."""
     digits = b"9" * MIB
     fields = READER.scan(b'{"prompt":[%s,1],"max_tokens":%s,"temperature":%s}' % (digits, digits, digits))
     assert [turn.spans for turn in fields.turns] == [[(11, 11 + MIB + 2)]]
-    assert fields.max_tokens is None
+    assert fields.max_tokens == 2**64 - 1
     assert fields.temperature is None
 
 

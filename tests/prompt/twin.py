@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import copysign
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import prompt as core
@@ -201,9 +202,15 @@ def find(root: Node, document: Any) -> Found:
     return walk.found
 
 
+MOST = 2**64 - 1
+"""What a count can say."""
+
+
 def count(values: list[Any]) -> int | None:
-    """The largest whole number from 0 that fits 64 bits."""
-    return max((value for value in values if type(value) is int and 0 <= value < 2**64), default=None)
+    """The largest number from 0 without a fraction, in whatever form; beyond 64 bits the most that these hold."""
+    numbers = [value for value in values if is_number(value) and copysign(1, value) > 0]
+    whole_ones = [value for value in numbers if isinstance(value, int) or value.is_integer() or value > MOST]
+    return max((min(MOST, value if value > MOST else int(value)) for value in whole_ones), default=None)
 
 
 def real(values: list[Any]) -> float | None:

@@ -278,18 +278,6 @@ def test_sketches_with_too_few_minima_are_refused() -> None:
     assert len(index) == 1
 
 
-def test_sketches_of_different_lengths_are_the_same_or_refused() -> None:
-    """Equal sets of different num_perm are equal, or it is said that they cannot be compared, as `jaccard` says."""
-    values = [str(number) for number in range(500)]
-    index = MinHashLSH(10, threshold=0.01, bands=8, rows=4)
-    try:
-        index.insert(1, sketch(values, 64))
-        found = index.search(sketch(values, 128))
-    except UsageError:
-        return
-    assert close(found, 1, 1.0)
-
-
 def test_crowd_of_equals_is_bounded() -> None:
     """However many are alike, an answer has at most sixteen of each band: the newest."""
     index = MinHashLSH(5_000)

@@ -1,7 +1,8 @@
 """Prompts: what `ratelimit_guard.prompt` is made of.
 
 A reader finds a prompt in a JSON body and derives facts from it. Nothing here raises for what a caller may send: a
-body that cannot be read gives a `problem`. The interpreter lock is kept: a body costs 0.1 ms per megabyte of long
+body that cannot be read gives a `problem`. The interpreter lock is kept, except for bodies of
+more than 256 KiB: a body costs 0.1 ms per megabyte of long
 strings, 4 ms per megabyte of the worst JSON, and the facts at most about a tenth of a millisecond.
 """
 
@@ -106,6 +107,8 @@ class Fields:
 class Prompt:
     """Facts about a prompt: its system text, the user's last turn, the conversation before. Hashes and counts, no text.
 
+    The object holds on to the body through `fields`: keep facts, not objects.
+
     All hashes are keyed by the reader's secret. Without a prompt, or with a problem, they are 0 and the lists empty.
     True when there are words.
     """
@@ -120,8 +123,8 @@ class Prompt:
         """Words of system text and last turn."""
     @property
     def left_out(self) -> int:
-        """Bytes of them that were not read at least: of more than 24 KiB head and tail, of more than 4,096 words the
-        first.
+        """About how many bytes of them were not read: of more than 24 KiB head and tail are, and the first 4,096 words,
+        3,072 of them of the system text.
         """
     @property
     def digest(self) -> int:
@@ -134,7 +137,10 @@ class Prompt:
         """Hash of the words with every run of slots (numbers, quotations, words of more than 12 bytes) masked."""
     @property
     def conversation(self) -> int:
-        """Hash of the start of the user's first turn: the same for every request of a conversation."""
+        """Hash of the start of the user's first turn: the same for every request of a conversation.
+
+        As far as its first 7,680 bytes in the body have words.
+        """
     @property
     def user_turns(self) -> int: ...
     @property
@@ -155,9 +161,8 @@ class Prompt:
         """
     @property
     def answers(self) -> list[tuple[int, int, int]]:
-        """Of the last 8 turns of the model: hash of its first 32 words (as far as they end in its
-        first 1,280 bytes), hash of these and the user's turn before,
-        words hashed.
+        """Of the last 8 turns of the model, as far as 16 KiB of the conversation hold them: hash of its first 32 words
+        (as far as they end in its first 1,280 bytes), hash of these and the user's turn before, words hashed.
         """
     @property
     def features(self) -> bytes:

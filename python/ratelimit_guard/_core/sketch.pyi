@@ -81,12 +81,13 @@ class MinHashLSH:
     """An index of the last `capacity` sketches, by similarity, that never grows.
 
     Two sketches meet with probability 1 - (1 - J**rows)**bands, and who meets is compared: sets of at most 64 values
-    exactly (one pair in a hundred by one value too many), larger ones to about 0.04. Where a set of at most 64 meets
-    one of more than 128, it counts as different. Without `bands` and `rows` it takes the most rows at which two
-    sketches of just that threshold meet 99 times in 100: 42 bands of 3 for 0.5, 21 of 6 for 0.8. Fewer bands are
-    faster and smaller, more rows meet fewer strangers. A line of a band that sixteen newer sketches share forgets the
-    oldest of them. Unlike datasketch's, it forgets the oldest instead of growing, keys are numbers and may repeat, and
-    there is nothing to remove. Bytes per sketch: 144 plus 5.4 per band. `ConfigError` for sizes out of range.
+    exactly (of 64 values, six pairs in a hundred by one too many), larger ones to about 0.04. Where a stored set of at
+    most 64 meets one of more than 128, it counts as different. Without `bands` and `rows` it takes the most rows at
+    which two sketches of just that threshold meet 99 times in 100: 42 bands of 3 for 0.5, 21 of 6 for 0.8 (with
+    thresholds below 0.07 fewer). Fewer bands are faster and smaller, more rows meet fewer strangers. A line of a band
+    that sixteen newer sketches share forgets the oldest of them. Unlike datasketch's, it forgets the oldest instead of
+    growing, keys are numbers and may repeat, and there is nothing to remove. Bytes per sketch: 144 plus 5.33 per band.
+    `ConfigError` for sizes out of range.
     """
 
     def __new__(
@@ -110,7 +111,8 @@ class MinHashLSH:
     def insert(self, key: int, minhash: MinHash) -> None:
         """Remember a sketch under a number from 0 to 2**64 - 1, in place of the oldest when full.
 
-        `UsageError` when its num_perm is below bands * rows, or its seed is not that of the sketches before.
+        `UsageError` when its num_perm is below bands * rows (126 by default), or its num_perm or seed is not that of
+        the sketches before.
         """
     def query(self, minhash: MinHash) -> list[int]:
         """Keys of the sketches that are at least `threshold` similar, most similar first. `UsageError` as for

@@ -50,9 +50,18 @@ impl Fields {
         Some(text)
     }
 
-    /// The largest one that is a whole number: nobody knows which of several an application heeds.
+    /// The largest one that is a whole number, in whatever form: nobody knows which of several an application heeds, and some take
+    /// `3e2` for 300. What 64 bits cannot hold is the most that they can.
     fn whole(&self, py: Python<'_>, parameter: Parameter) -> Option<u64> {
-        self.values(py, parameter).filter_map(|value| value.parse().ok()).max()
+        let number = |value: &str| {
+            let real =
+                || value.parse().ok().filter(|real: &f64| *real >= 0.0 && (real.fract() == 0.0 || real.is_infinite()));
+            value
+                .parse()
+                .ok()
+                .or_else(|| value.starts_with(|first: char| first.is_ascii_digit()).then(real)?.map(|real| real as u64))
+        };
+        self.values(py, parameter).filter_map(number).max()
     }
 
     /// The last one that is a number, and not too large to be one.

@@ -1,4 +1,4 @@
-//! The Python module `ratelimit_guard._core`. Its contract is `python/ratelimit_guard/_core.pyi`; here is only
+//! The Python module `ratelimit_guard._core`. Its contract are the stubs in `python/ratelimit_guard/_core/`; here is only
 //! translation.
 
 #![allow(missing_docs)] // the stub documents what Python sees

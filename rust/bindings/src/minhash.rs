@@ -14,8 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Any odd constant: a seed of 64 bits fills the hash's key of 128.
 const SECOND_WORD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Texts from here on are read without the interpreter lock: then it pays.
-const DETACH_BYTES: usize = 256 << 10;
+/// Texts and bodies from here on are read without the interpreter lock: then it pays.
+pub const DETACH_BYTES: usize = 256 << 10;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();

@@ -3,7 +3,7 @@
 use crate::arguments::{text, whole, with_text};
 use crate::error::OrRaise;
 use crate::fields::{Fields, Turn};
-use crate::minhash::{MinHash, with_scratch};
+use crate::minhash::{DETACH_BYTES, MinHash, with_scratch};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use ratelimit_guard_core::error::Error;
@@ -100,7 +100,9 @@ impl PromptReader {
 
 impl PromptReader {
     fn find(&self, body: &Bound<'_, PyBytes>, found: &mut fields::Fields) -> Fields {
-        let problem = self.scanner.scan(body.as_bytes(), found).err();
+        let bytes = body.as_bytes();
+        let mut scan = || self.scanner.scan(bytes, found).err();
+        let problem = if bytes.len() < DETACH_BYTES { scan() } else { body.py().detach(scan) };
         Fields::new(body, found, problem)
     }
 

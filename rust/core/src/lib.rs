@@ -1,11 +1,14 @@
 //! Exact rate limiting over a table of atomic words that threads and processes share.
 //!
-//! This crate has no clock, no I/O, no locks and no `unsafe`: memory and time are arguments.
+//! This crate has no clock and no I/O: memory and time are arguments. Decisions take no locks; the only `unsafe` line is in
+//! [`vector`], which picks code for the processor.
 //!
 //! **The way of a decision.** [`limiter`] hashes the key ([`hash`]) and asks each policy's [`counter`], which finds or
 //! claims a [`cell`] in the [`table`] and lets the quota's [`rule`] charge it: [`window`] arithmetic or [`gcra`]. One
 //! compare-and-swap of the cell's head decides; [`word`] says what its bits mean, [`layout`] where everything lies,
 //! [`registry`] which quota a cell was written under.
+//!
+//! **Beside the limits**, [`prompt`] reads what a request asks for, and [`sketch`] summarises it.
 //!
 //! ```
 //! use ratelimit_guard_core::{hash::Seed, layout::words_for, limiter::*, quota::Quota, sync::AtomicU64, table::Table, time::Nanos};

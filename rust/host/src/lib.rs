@@ -1,4 +1,4 @@
-//! What needs the machine: mapped memory, the clock, the boot's identity. The only crate with `unsafe`, in
+//! What needs the machine: mapped memory, the clock, the boot's identity. All `unsafe` but one line of the core is in
 //! `mapping.rs`.
 
 pub mod clock;

@@ -24,14 +24,14 @@ const SYSTEM_SHARE: usize = MAX_TEXT / 4;
 /// Words that are read: a text of 24 KiB has more only when its words are shorter than those of most languages.
 pub const MAX_WORDS: usize = 4 << 10;
 /// Words of these that the system text may take.
-const MAX_SYSTEM_WORDS: usize = MAX_WORDS / 2;
+const MAX_SYSTEM_WORDS: usize = MAX_WORDS * 3 / 4;
 
 /// What is known about one prompt: its system text, the user's last turn, and the conversation before. About 2 KiB.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// Words of system text and last turn.
     pub words: u32,
-    /// Bytes of them that were left out at least, see [`MAX_TEXT`] and [`MAX_WORDS`].
+    /// About how many bytes of them were left out, see [`MAX_TEXT`] and [`MAX_WORDS`].
     pub left_out: u32,
     /// Hash of all these words in order.
     pub digest: u64,

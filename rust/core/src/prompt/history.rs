@@ -115,7 +115,8 @@ fn turn(body: &[u8], pieces: &[Piece], keys: &Keys, budget: &mut usize, scratch:
         let read = normalize(&raw[..boundary(raw, left)], piece.escaped, most, &mut scratch.text);
         scratch.text.push(b'\n');
         left = left.saturating_sub(read);
-        *budget = budget.saturating_sub(read);
+        // An escape is six bytes and no more work than the three of a character.
+        *budget = budget.saturating_sub(if piece.escaped { read / 3 } else { read });
     }
     cut(keys, scratch)
 }

@@ -26,14 +26,14 @@ pub fn keys(words: &[u64], boundary: usize) -> Vec<u64> {
             // No branch: a processor cannot guess one key in four.
             let key = join(run);
             found[count] = key;
-            count = (count + usize::from(key & drop == 0)).min(found.len() - 1);
+            count += usize::from(key & drop == 0);
+            if count == found.len() {
+                count = smallest(&mut found);
+            }
         }
     }
-    let mut keys = found[..count].to_vec();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.truncate(MAX_KEYS);
-    keys
+    let count = smallest(&mut found[..count]);
+    found[..count].to_vec()
 }
 
 /// Hashes of the first words, as many of [`PREFIXES`] as there are words for.
@@ -49,4 +49,17 @@ fn join(run: &[u64]) -> u64 {
     let sum = turned(0).wrapping_add(turned(1)).wrapping_add(turned(2)).wrapping_add(turned(3)).wrapping_add(turned(4));
     let product = (sum ^ sum >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     product ^ product >> 32
+}
+
+/// Move the smallest different keys to the front, in rising order. Returns how many.
+fn smallest(found: &mut [u64]) -> usize {
+    found.sort_unstable();
+    let mut count = 0;
+    for place in 0..found.len() {
+        if count < MAX_KEYS && (count == 0 || found[place] != found[count - 1]) {
+            found[count] = found[place];
+            count += 1;
+        }
+    }
+    count
 }

@@ -94,11 +94,12 @@ fn decode(raw: &[u8]) -> (char, usize) {
             (char::from_u32(u32::from(a & 0x1f) << 6 | bits(b)).unwrap_or(NONE.0), 2)
         }
         [a @ 0xe0..=0xef, b, c, ..] if more(b) && more(c) => {
-            (char::from_u32(u32::from(a & 0x0f) << 12 | bits(b) << 6 | bits(c)).unwrap_or(NONE.0), 3)
+            let code = u32::from(a & 0x0f) << 12 | bits(b) << 6 | bits(c);
+            (char::from_u32(code).filter(|&c| c > '\u{7ff}').unwrap_or(NONE.0), 3)
         }
         [a @ 0xf0..=0xf4, b, c, d, ..] if more(b) && more(c) && more(d) => {
             let code = u32::from(a & 0x07) << 18 | bits(b) << 12 | bits(c) << 6 | bits(d);
-            (char::from_u32(code).unwrap_or(NONE.0), 4)
+            (char::from_u32(code).filter(|&c| c > '\u{ffff}').unwrap_or(NONE.0), 4)
         }
         _ => NONE,
     }

@@ -9,7 +9,7 @@ const SEARCH: usize = 64;
 /// Longest escape that is no pair.
 const ESCAPE: usize = 6;
 /// Bytes of a text that is read whole whatever it folds to.
-const SHORT: usize = 4 << 10;
+const SHORT: usize = 1 << 10;
 
 /// Append the normal form of `pieces` to `out`, a line each: of at most `budget` bytes of the body, three quarters from the start and
 /// the rest from the end. Returns how many bytes were left out.
@@ -46,9 +46,20 @@ pub fn boundary(raw: &[u8], at: usize) -> usize {
         return at.min(raw.len());
     }
     let safe = |&place: &usize| {
-        let starts_escape = raw[place] == b'\\' && raw[place - 1] != b'\\';
+        let starts_escape = raw[place] == b'\\' && raw[place - 1] != b'\\' && !ends_pair(raw, place);
         let starts_character = raw[place] & 0xc0 != 0x80 && !raw[place.saturating_sub(ESCAPE)..place].contains(&b'\\');
         starts_escape || starts_character
     };
     (at..raw.len().min(at + SEARCH)).find(safe).unwrap_or(at)
+}
+
+/// Whether an escape here is the second half of a surrogate pair.
+fn ends_pair(raw: &[u8], place: usize) -> bool {
+    let is_half = |at: usize, digits: &[u8]| {
+        let escape = raw.get(at..at + 4).unwrap_or_default();
+        escape.starts_with(b"\\u")
+            && escape[2] | 0x20 == b'd'
+            && (digits.contains(&escape[3]) || digits.contains(&(escape[3] | 0x20)))
+    };
+    place >= 6 && is_half(place, b"cdef") && (is_half(place - 6, b"ab") || is_half(place - 6, b"89"))
 }

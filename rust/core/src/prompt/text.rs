@@ -36,6 +36,7 @@ pub fn add_text(sketch: &mut MinHash, text: &[u8], keys: &Keys, scratch: &mut Sc
     wide(
         #[inline(always)]
         || {
+            scratch.text.clear();
             normalize(rest, false, usize::MAX, &mut scratch.text);
             scratch.words.cut::<false>(&mut scratch.text, usize::MAX, keys);
             shingles(scratch.words.hashes(), &mut scratch.shingles);

@@ -93,7 +93,7 @@ pub fn length(body: &[u8], pieces: &[Piece]) -> usize {
 /// budget from the start and one from the end, and what would make the normal form longer than the budget by 16 KiB.
 pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
     let total = length(body, pieces);
-    let most = budget + 4 * budget.min(4_096);
+    let most = budget + 4 * budget.min(1_024);
     let (mut out, mut read) = (Vec::new(), 0);
     let mut start = 0;
     for piece in pieces {
@@ -115,7 +115,8 @@ pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
 
 /// Where an escape begins, or a character with no backslash close before it; without such a place in 64 bytes, here.
 fn next_safe(raw: &[u8], at: usize) -> usize {
-    let begins_escape = |at: usize| raw[at] == b'\\' && raw[at - 1] != b'\\';
+    let ends_pair = |at: usize| at >= 6 && raw[at - 6] == b'\\' && words::units(&raw[at - 6..], true)[0].length == 12;
+    let begins_escape = |at: usize| raw[at] == b'\\' && raw[at - 1] != b'\\' && !ends_pair(at);
     let begins_character = |at: usize| {
         let is_continuation = (0x80..0xc0).contains(&raw[at]);
         !is_continuation && (1..=6).all(|back| back > at || raw[at - back] != b'\\')
@@ -173,13 +174,12 @@ pub fn minhash(hashes: &[u32], num_perm: usize) -> MinHash {
 
 /// Runs of five words whose hash ends in enough zero bits: two, and one more for each doubling from 512 words on.
 fn keys(system: &[u64], user: &[u64]) -> Vec<u64> {
-    const ROOM: usize = 255;
     let (mut every, mut most) = (4, 512);
     while system.len() + user.len() >= most {
         (every, most) = (2 * every, 2 * most);
     }
     let runs = system.windows(5).chain(user.windows(5)).map(five);
-    let found: BTreeSet<u64> = runs.filter(|key| key % every == 0).take(ROOM).collect();
+    let found: BTreeSet<u64> = runs.filter(|key| key % every == 0).collect();
     found.into_iter().take(128).collect()
 }
 
