@@ -32,7 +32,7 @@ decode everything. Prose is 6.3 bytes to a word in paragraphs, in two messages. 
 `Reader().read`, `scan` one of `scan` on the same bodies right before or after, `pass` the difference inside each
 pair, medians. The facts are in the answer; its lists become Python objects when looked at. Lengths are those of the
 user's one message in UTF-8, before JSON escapes it; 256 KiB of different bodies of each length in turn, one of 1 MiB.
-Shapes: one body of about 32 KiB and one of about 1 MiB; of both head and tail are read, 24 KiB in all."""
+Shapes: one body of about 32 KiB and one of about 1 MiB; of both head and tail are read, 18 KiB in all."""
 
 ONCE = "A character of each of {pages:,} Unicode pages in one prompt: {first:,.0f} µs at first, {then:,.0f} µs later."
 SCAN_BYTES = 2 << 20

@@ -339,7 +339,7 @@ def test_keys_are_few_and_rising() -> None:
 
 
 def test_what_is_too_long_is_left_out() -> None:
-    """Head and tail of 24 KiB, of too many words the first; how much is missing at least is said."""
+    """Head and tail of 18 KiB, of too many words the first; how much is missing at least is said."""
     whole = "longest " * (core.MAX_TEXT // 8)
     assert (read(whole).left_out, read(whole).words) == (0, core.MAX_TEXT // 8)
     middle = [read(whole + inside + whole) for inside in ("", "something else", "x" * 50_000)]

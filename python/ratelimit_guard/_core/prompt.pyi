@@ -123,8 +123,8 @@ class Prompt:
         """Words of system text and last turn."""
     @property
     def left_out(self) -> int:
-        """About how many bytes of them were not read: of more than 24 KiB head and tail are, and the first 4,096 words,
-        3,072 of them of the system text.
+        """Bytes, and then words, of them that were not read: of more than 18 KiB, and of more than 3,072 words (2,304
+        of the system text), three quarters are read from the start and the rest from the end.
         """
     @property
     def digest(self) -> int:
@@ -161,7 +161,7 @@ class Prompt:
         """
     @property
     def answers(self) -> list[tuple[int, int, int]]:
-        """Of the last 8 turns of the model, as far as 16 KiB of the conversation hold them: hash of its first 32 words
+        """Of the last 8 turns of the model, as far as 24 KiB of the conversation hold them: hash of its first 32 words
         (as far as they end in its first 1,280 bytes), hash of these and the user's turn before, words hashed.
         """
     @property

@@ -15,14 +15,15 @@ use crate::sketch::minhash::{MinHash, NUM_PERM};
 use crate::vector::wide;
 use arrayvec::ArrayVec;
 
-/// Bytes of system and user text that are read: about 6,000 tokens, and less than a tenth of a millisecond. Of longer ones head and
+/// Bytes of system and user text that are read: about 4,500 tokens, and less than a tenth of a millisecond. Of longer ones head and
 /// tail.
-pub const MAX_TEXT: usize = 24 << 10;
+pub const MAX_TEXT: usize = 18 << 10;
 /// Bytes of these that the system text may take however long the user's is.
 const SYSTEM_SHARE: usize = MAX_TEXT / 4;
 
-/// Words that are read: a text of 24 KiB has more only when its words are shorter than those of most languages.
-pub const MAX_WORDS: usize = 4 << 10;
+/// Words that are read, of more the first and the last: a text of 18 KiB has more only when its words are shorter than those of most
+/// languages.
+pub const MAX_WORDS: usize = 3 << 10;
 /// Words of these that the system text may take.
 const MAX_SYSTEM_WORDS: usize = MAX_WORDS * 3 / 4;
 
@@ -31,7 +32,7 @@ const MAX_SYSTEM_WORDS: usize = MAX_WORDS * 3 / 4;
 pub struct Facts {
     /// Words of system text and last turn.
     pub words: u32,
-    /// About how many bytes of them were left out, see [`MAX_TEXT`] and [`MAX_WORDS`].
+    /// Bytes of them that were left out, see [`MAX_TEXT`], and words, see [`MAX_WORDS`], each of which has at least one.
     pub left_out: u32,
     /// Hash of all these words in order.
     pub digest: u64,
@@ -89,12 +90,14 @@ fn cut_last_turn(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scrat
 
     scratch.clear();
     let mut left_out = part::read(body, system, system_budget, &mut scratch.text);
-    left_out += scratch.words.cut::<true>(&mut scratch.text, MAX_SYSTEM_WORDS, keys).left_out;
+    scratch.words.cut::<true>(&mut scratch.text, keys);
+    left_out += scratch.words.keep_ends(0, MAX_SYSTEM_WORDS);
     let boundary = scratch.words.hashes().len();
     scratch.text.clear();
     left_out += part::read(body, user, user_budget, &mut scratch.text);
-    let cut = scratch.words.cut::<true>(&mut scratch.text, MAX_WORDS, keys);
-    LastTurn { boundary, in_opening: cut.opening, left_out: left_out + cut.left_out }
+    let in_opening = scratch.words.cut::<true>(&mut scratch.text, keys);
+    left_out += scratch.words.keep_ends(boundary, MAX_WORDS - boundary);
+    LastTurn { boundary, in_opening, left_out }
 }
 
 #[inline(always)]

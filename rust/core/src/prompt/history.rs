@@ -19,7 +19,7 @@ pub const TURN_WORDS: usize = 32;
 /// is all escapes (six bytes a letter) still fits.
 const TURN_BYTES: usize = 6 * OPENING;
 /// The same for all turns together.
-const HISTORY_BYTES: usize = 16 << 10;
+const HISTORY_BYTES: usize = 24 << 10;
 
 /// A turn of the model that came back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,6 +122,6 @@ fn turn(body: &[u8], pieces: &[Piece], keys: &Keys, budget: &mut usize, scratch:
 }
 
 fn cut(keys: &Keys, scratch: &mut Scratch) -> Sequence {
-    let cut = scratch.words.cut::<false>(&mut scratch.text, usize::MAX, keys);
-    opening(scratch.words.hashes(), cut.opening)
+    let in_opening = scratch.words.cut::<false>(&mut scratch.text, keys);
+    opening(scratch.words.hashes(), in_opening)
 }

@@ -18,7 +18,7 @@ pub fn read(body: &[u8], pieces: impl Iterator<Item = Piece> + Clone, budget: us
     let total = length(body, pieces.clone());
     let (head, tail) = if total <= budget { (total, total) } else { (budget - budget / 4, total - budget / 4) };
     // A text may fold to several times its bytes; a short one is then still read to its end.
-    let most = out.len() + budget + 4 * budget.min(SHORT);
+    let most = out.len() + 2 * budget + 4 * budget.min(SHORT);
     let (mut at, mut done) = (0, 0);
     for piece in pieces {
         let raw = inside(body, piece.span);

@@ -38,7 +38,7 @@ pub fn add_text(sketch: &mut MinHash, text: &[u8], keys: &Keys, scratch: &mut Sc
         || {
             scratch.text.clear();
             normalize(rest, false, usize::MAX, &mut scratch.text);
-            scratch.words.cut::<false>(&mut scratch.text, usize::MAX, keys);
+            scratch.words.cut::<false>(&mut scratch.text, keys);
             shingles(scratch.words.hashes(), &mut scratch.shingles);
             sketch.add_here(&scratch.shingles);
         },
@@ -53,7 +53,7 @@ fn add_chunk(sketch: &mut MinHash, chunk: &[u8], before: usize, keys: &Keys, scr
             scratch.text.clear();
             scratch.shingles.clear();
             normalize(chunk, false, usize::MAX, &mut scratch.text);
-            scratch.words.cut::<false>(&mut scratch.text, usize::MAX, keys);
+            scratch.words.cut::<false>(&mut scratch.text, keys);
             runs(scratch.words.hashes(), before, &mut scratch.shingles);
             sketch.add_here(&scratch.shingles);
             scratch.words.keep_last(WORDS - 1)

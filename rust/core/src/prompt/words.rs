@@ -76,12 +76,28 @@ impl Words {
         forgotten
     }
 
-    /// Append the words of `text`, which is padded, until there are `most` in all. Without `DETAIL` only their hashes.
+    /// Of the words from `start` on keep at most `most`: three quarters from the front and the rest from the back. Returns how many
+    /// are forgotten.
+    pub fn keep_ends(&mut self, start: usize, most: usize) -> usize {
+        let forgotten = (self.count - start).saturating_sub(most);
+        if forgotten > 0 {
+            let joint = start + most - most / 4;
+            self.hashes.copy_within(joint + forgotten..self.count, joint);
+            self.masked.copy_within(joint + forgotten..self.count, joint);
+            self.flags.copy_within(joint + forgotten..self.count, joint);
+            self.flags[joint] |= BREAK;
+            self.count -= forgotten;
+        }
+        forgotten
+    }
+
+    /// Append the words of `text`, which is padded. Without `DETAIL` only their hashes. Returns how many of them end in the first
+    /// [`OPENING`] bytes.
     #[inline(always)]
-    pub fn cut<const DETAIL: bool>(&mut self, text: &mut Vec<u8>, most: usize, keys: &Keys) -> Cut {
+    pub fn cut<const DETAIL: bool>(&mut self, text: &mut Vec<u8>, keys: &Keys) -> usize {
         let length = text.len();
         if length == 0 {
-            return Cut::default();
+            return 0;
         }
         let room = self.count + length / 2 + 1;
         text.resize(length.next_multiple_of(BLOCK) + BLOCK, SEPARATOR);
@@ -99,8 +115,7 @@ impl Words {
             text,
             keys,
         };
-        let (opening, read) = out.push_all::<DETAIL>(most);
-        let cut = Cut { opening: opening.min(most).saturating_sub(self.count), left_out: length.saturating_sub(read) };
+        let opening = out.push_all::<DETAIL>();
         let (start, end) = (self.count, out.at);
         if DETAIL {
             self.masked[start..end].copy_from_slice(&self.hashes[start..end]);
@@ -108,18 +123,9 @@ impl Words {
                 self.masked[place] = masked;
             }
         }
-        self.count = end.min(most);
-        cut
+        self.count = end;
+        opening - start
     }
-}
-
-/// How a text was cut.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cut {
-    /// Words that end in the first [`OPENING`] bytes.
-    pub opening: usize,
-    /// Bytes behind the last word that there was room for, about.
-    pub left_out: usize,
 }
 
 /// Make room without ever giving it back.
@@ -150,7 +156,7 @@ struct Start {
 
 impl Out<'_> {
     #[inline(always)]
-    fn push_all<const DETAIL: bool>(&mut self, most: usize) -> (usize, usize) {
+    fn push_all<const DETAIL: bool>(&mut self) -> usize {
         let mut opening = None;
         let mut open = None;
         let (mut quoted, mut digit, mut soft) = (0, 0, 0);
@@ -175,9 +181,6 @@ impl Out<'_> {
             if base == OPENING {
                 opening = Some(self.at);
             }
-            if self.at >= most {
-                return (opening.unwrap_or(self.at), base);
-            }
             let take = |starts: &mut u64| {
                 let bit = *starts & starts.wrapping_neg();
                 let at = base + starts.trailing_zeros() as usize;
@@ -194,7 +197,7 @@ impl Out<'_> {
                 open = Some(take(&mut starts));
             }
         }
-        (opening.unwrap_or(self.at), self.text.len())
+        opening.unwrap_or(self.at)
     }
 
     #[inline(always)]

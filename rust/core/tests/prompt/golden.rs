@@ -48,7 +48,7 @@ fn facts_are_as_ever() {
         [0x9ce6_1b20_fa96_40b4, 0x53ad_7e14_48c9_3731, 0xebed_1478_12b4_be61],
         [0x3821_b50c_89cb_c2f5, 0xc272_55e7_cbed_f236, 0x1dab_91ce_f2cf_e0db],
         [0x3e49_b41a_d408_6b6e, 0xfe5c_62bf_a572_01b5, 0xc7e5_e1db_ddf3_60b0],
-        [0xe286_2615_bb61_2072, 0xccd2_78c6_f7dd_e3de, 0x7502_071d_9ecf_996b],
+        [0xa673_847a_bf61_d7fd, 0xccd2_78c6_f7dd_e3de, 0x7502_071d_9ecf_996b],
     ];
     let of = |text: String| {
         let mut body = Body::default();

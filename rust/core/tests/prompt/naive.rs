@@ -15,7 +15,7 @@ use words::{Word, low, mix, normalize};
 
 /// Bytes of the body that are read of one turn, and of all turns, for the conversation.
 const TURN_BYTES: usize = 6 * OPENING;
-const HISTORY_BYTES: usize = 16 * 1024;
+const HISTORY_BYTES: usize = 24 * 1024;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The facts of a body whose pieces are known.
@@ -30,8 +30,8 @@ pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
     let for_user = MAX_TEXT - length(body, &system).min(for_system);
     let (system, system_left) = read(body, &system, for_system);
     let (user_text, user_left) = read(body, &user, for_user);
-    let (system, system_unread) = first_words(&system, MAX_WORDS / 2, &secrets);
-    let (user, user_unread) = first_words(&user_text, MAX_WORDS - system.len(), &secrets);
+    let (system, system_unread) = outer_words(&system, MAX_WORDS * 3 / 4, &secrets);
+    let (user, user_unread) = outer_words(&user_text, MAX_WORDS - system.len(), &secrets);
     let (system, user) = (&system[..], &user[..]);
     let all = [system, user].concat();
 
@@ -41,7 +41,7 @@ pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
     let mut budget = HISTORY_BYTES;
     let first = match of(Role::User).count() {
         0 => vec![],
-        1 => opening(&user_text, &secrets).into_iter().take(user.len()).collect(),
+        1 => opening(&user_text, &secrets),
         _ => turn_words(body, of(Role::User).next().unwrap(), &mut budget, &secrets),
     };
     Facts {
@@ -62,12 +62,17 @@ pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
     }
 }
 
-/// The first so many words, and how many bytes of the text stand in blocks of 64 behind the last of them.
-fn first_words(text: &[u8], most: usize, secrets: &[u64; 4]) -> (Vec<Word>, usize) {
-    let words = words::words(text, secrets);
-    let enough = |block: &usize| words.iter().filter(|word| word.end < *block).count() >= most;
-    let read = (0..text.len()).step_by(64).find(enough).unwrap_or(text.len());
-    (words.into_iter().take(most).collect(), text.len() - read)
+/// The words of a text, of more than `most` three quarters from the start and the rest from the end, where a new line
+/// begins; and how many are left out.
+fn outer_words(text: &[u8], most: usize, secrets: &[u64; 4]) -> (Vec<Word>, usize) {
+    let mut words = words::words(text, secrets);
+    let more = words.len().saturating_sub(most);
+    if more > 0 {
+        let joint = most - most / 4;
+        words.drain(joint..joint + more);
+        words[joint].breaks = true;
+    }
+    (words, more)
 }
 
 fn hashes(words: &[Word]) -> Vec<u64> {
@@ -90,10 +95,11 @@ pub fn length(body: &[u8], pieces: &[Piece]) -> usize {
 }
 
 /// The normal form of pieces, a line each, and how many bytes of them were left out: all but three quarters of the
-/// budget from the start and one from the end, and what would make the normal form longer than the budget by 16 KiB.
+/// budget from the start and one from the end, and what would make the normal form longer than twice the
+/// budget and 4 KiB.
 pub fn read(body: &[u8], pieces: &[Piece], budget: usize) -> (Vec<u8>, usize) {
     let total = length(body, pieces);
-    let most = budget + 4 * budget.min(1_024);
+    let most = 2 * budget + 4 * budget.min(1_024);
     let (mut out, mut read) = (Vec::new(), 0);
     let mut start = 0;
     for piece in pieces {
@@ -239,7 +245,7 @@ fn turn_words(body: &[u8], turn: &[Piece], budget: &mut usize, secrets: &[u64; 4
         text.extend(normal);
         text.push(b'\n');
         left = left.saturating_sub(read);
-        *budget = budget.saturating_sub(read);
+        *budget = budget.saturating_sub(if piece.escaped { read / 3 } else { read });
     }
     opening(&text, secrets)
 }

@@ -26,7 +26,7 @@ fn run(seed: u64, length: usize) -> Vec<u8> {
 
 fn cut(text: &[u8]) -> Vec<u64> {
     let mut words = Words::default();
-    words.cut::<false>(&mut text.to_vec(), usize::MAX, &secret());
+    words.cut::<false>(&mut text.to_vec(), &secret());
     words.hashes().to_vec()
 }
 

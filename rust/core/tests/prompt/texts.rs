@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use ratelimit_guard_core::prompt::fields::{Fields, Piece, Role, Span};
 use std::fmt;
 
-/// How many cases a property gets; a hundred times as many when `RLG_SOAK` is set.
+/// How many cases a property gets; twenty times as many when `RLG_SOAK` is set.
 pub fn cases(usual: u32) -> ProptestConfig {
-    let cases = if std::env::var_os("RLG_SOAK").is_some() { 100 * usual } else { usual };
+    let cases = if std::env::var_os("RLG_SOAK").is_some() { 20 * usual } else { usual };
     ProptestConfig { cases, max_global_rejects: 10 * cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
