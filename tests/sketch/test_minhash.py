@@ -6,7 +6,6 @@ import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
-from random import Random
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,16 @@ from ratelimit_guard.sketch import HyperLogLog, MinHash
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+
 THREADS = 8
+
+
 EXACT = 128
-"""Values of a set that is kept whole."""
-HEAD = 13
-"""Bytes before the minima: format, seed, and how many minima and values follow."""
+
+
 VALUES = st.lists(st.binary(max_size=8) | st.text(max_size=4), max_size=60)
+
+
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
@@ -224,81 +227,6 @@ def test_copy_has_everything_and_a_life_of_its_own(way: Callable[[MinHash], MinH
     assert copied == sketch(["another"], 40, 2**64 - 1)
 
 
-def test_bytes_are_the_same_on_every_machine() -> None:
-    """The format is fixed: sketches may be stored and sent."""
-    data = sketch(["a", "b"], 2, 258).to_bytes()
-    assert data[:HEAD] == b"\x01" + (258).to_bytes(8, "little") + b"\x02\0" + b"\x02\0"
-    values = sketch(["a", "b"], 2, 258).hashvalues
-    assert data[HEAD : HEAD + 8] == b"".join(value.to_bytes(4, "little") for value in values)
-    assert len(data) == HEAD + 16
-    assert sketch(numbers(0, 500), 2).to_bytes()[HEAD - 2 : HEAD] == b"\xff\xff"
-    assert len(sketch(numbers(0, 500)).to_bytes()) == HEAD + 512
-    assert len(sketch(numbers(0, EXACT)).to_bytes()) <= 1_040
-
-
-HEADS = st.tuples(st.integers(0, 4), st.integers(0, 4), st.binary(max_size=34)).map(
-    lambda row: b"\x01" + bytes(8) + row[0].to_bytes(2, "little") + row[1].to_bytes(2, "little") + row[2]
-)
-
-
-@given(st.binary(max_size=40) | HEADS)
-def test_any_bytes_are_a_sketch_or_refused(data: bytes) -> None:
-    """What can be read is written again as it was, and can be used; the rest is a usage error."""
-    try:
-        made = MinHash.from_bytes(data)
-    except UsageError:
-        return
-    assert made.to_bytes() == data
-    assert made.count() >= 0.0
-    assert made.jaccard(made) == 1.0
-    made.update("x")
-    made.merge(made.copy())
-    assert MinHash.from_bytes(made.to_bytes()) == made
-
-
-@pytest.mark.parametrize("size", [0, 3, 500])
-def test_bytes_that_are_cut_or_changed_are_refused(size: int) -> None:
-    """Every cut, another format, counts that do not fit."""
-    data = sketch(numbers(0, size), 4).to_bytes()
-    broken = [data[:length] for length in range(len(data))]
-    broken += [data + b"\0" * more for more in (1, 4)]
-    broken += [b"\x02" + data[1:], data[:9] + b"\0\0" + data[11:], data[:9] + b"\xff\xff" + data[11:]]
-    broken += [data[:9] + b"\x05\0" + data[11:], data[:11] + b"\x81\0" + data[13:], data[:11] + b"\xfe\xff" + data[13:]]
-    for each in broken:
-        with pytest.raises(UsageError, match="MinHash"):
-            MinHash.from_bytes(each)
-
-
-def forged(minima: list[int], values: list[int]) -> bytes:
-    """Bytes of a sketch that has these minima and this set."""
-    head = b"\x01" + (1).to_bytes(8, "little") + len(minima).to_bytes(2, "little") + len(values).to_bytes(2, "little")
-    return head + b"".join(number.to_bytes(4, "little") for number in (*minima, *values))
-
-
-def parts(made: MinHash) -> tuple[list[int], list[int]]:
-    """Minima and set of a small sketch."""
-    data = made.to_bytes()[HEAD:]
-    words = [int.from_bytes(data[place : place + 4], "little") for place in range(0, len(data), 4)]
-    return words[: made.num_perm], words[made.num_perm :]
-
-
-def test_forged_set_is_refused() -> None:
-    """A set out of order, with a value twice, or with the value that no hash has."""
-    minima, values = parts(sketch(["a", "b", "c"], 4))
-    assert MinHash.from_bytes(forged(minima, values)) == sketch(["a", "b", "c"], 4)
-    for each in (values[::-1], [values[0], values[0], values[2]], [0, *values[1:]]):
-        with pytest.raises(UsageError, match="MinHash"):
-            MinHash.from_bytes(forged(minima, each))
-
-
-def test_forged_minima_are_refused() -> None:
-    """While the set is whole, the minima follow from it: others were never written."""
-    minima, values = parts(sketch(["a", "b", "c"], 4))
-    for each, its in (([1, *minima[1:]], values), ([2**32 - 1] * 4, values), (minima, []), (minima, values[1:])):
-        with pytest.raises(UsageError, match="MinHash"):
-            MinHash.from_bytes(forged(each, its))
-
-
 @pytest.mark.parametrize("num_perm", [-1, 0, 1_025, 2**64, 10**50, 8.0, "8", None])
 def test_num_perm_outside_its_range_is_a_config_error(num_perm: Any) -> None:
     """From 1 to 1,024, nothing else."""
@@ -391,91 +319,6 @@ def test_seeds_give_other_hashes() -> None:
     assert not any(one & other for place, one in enumerate(minima) for other in minima[:place])
 
 
-WORDS = st.lists(st.sampled_from(["red", "green", "blue", "one", "two", "three"]), max_size=40)
-
-
-def shingles(words: list[str]) -> set[tuple[str, ...]]:
-    """Runs of three words; a text of one or two is one run."""
-    if len(words) < 3:
-        return {tuple(words)} if words else set()
-    return {tuple(words[place : place + 3]) for place in range(len(words) - 2)}
-
-
-@given(WORDS, WORDS)
-def test_texts_are_sets_of_word_shingles(ours: list[str], theirs: list[str]) -> None:
-    """Two texts are as similar as their sets of three words."""
-    left, right = shingles(ours), shingles(theirs)
-    one, other = MinHash.from_text(" ".join(ours)), MinHash.from_text("\n".join(theirs).encode())
-    assert one.count() == len(left)
-    assert one.jaccard(other) == (len(left & right) / len(left | right) if left | right else 1.0)
-
-
-PLAIN = "the quick brown fox jumps over the lazy dog"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        PLAIN.upper(), PLAIN.title(), f"  {PLAIN}\n", PLAIN.replace(" ", "\t\t"), PLAIN.replace(" ", ", "),
-        f"«{PLAIN}»!",
-        PLAIN.replace("o", "ö"), PLAIN.replace("e", "e\u0301"), PLAIN.replace("q", "\uff51"),
-        PLAIN.replace("f", "\U0001d41f"),
-        PLAIN.replace("k", "k\u200b"), PLAIN.replace(" ", "\u3000"), PLAIN.replace(" ", "\x1f"),
-        PLAIN.replace(" ", "\0"),
-        PLAIN.encode(), PLAIN.encode().replace(b" ", b"\xff"), PLAIN.encode().replace(b" ", b" \xed\xa0\x80 "),
-        PLAIN.replace(" ", "\ud800"),
-    ],
-)  # fmt: skip
-def test_spelling_of_a_text_makes_no_difference(text: str | bytes) -> None:
-    """Case, width, accents, punctuation, and bytes that are no UTF-8."""
-    assert MinHash.from_text(text) == MinHash.from_text(PLAIN)
-
-
-@pytest.mark.parametrize(("upper", "lower"), [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("STRAẞE", "straße")])
-def test_case_makes_no_difference_in_other_scripts(upper: str, lower: str) -> None:
-    """Letters of which one case has another number of characters, or two forms."""
-    assert MinHash.from_text(f"zwei drei {upper} vier") == MinHash.from_text(f"zwei drei {lower} vier")
-
-
-@pytest.mark.parametrize(
-    ("text", "shingles"),
-    [
-        ("", 0), (" .,!? \n", 0), ("\u200b\ufeff", 0), ("one", 1), ("one two", 1), ("one two three", 1), ("a b c d", 2),
-        ("漢字かなカナ", 4), ("ภาษา", 2), ("😀😁😂🤣", 2), ("😀😀😀😀", 1), ("snake_case is_one word_each", 1),
-        ("it's", 1), ("3.14 is pi", 2), ("한국어 문장 입니다", 1), ("a漢b", 1),
-    ],
-)  # fmt: skip
-def test_words_of_every_script_are_counted(text: str, shingles: int) -> None:
-    """By spaces where a script has them, else by the character."""
-    assert MinHash.from_text(text).count() == shingles
-    assert MinHash.from_text(text).is_empty() == (not shingles)
-
-
-def test_run_without_spaces_is_cut_by_its_own_content() -> None:
-    """The same passage within two long runs makes them similar; the runs themselves need not begin alike."""
-    passage = "".join(Random(5).choices("abcdefghijklmnop", k=2_000))  # noqa: S311  a test repeats itself
-    one, other = MinHash.from_text("xyz" + passage), MinHash.from_text(passage + "qrs")
-    assert one.jaccard(other) > 0.9
-    assert MinHash.from_text("a" * 32).count() == 1
-    assert MinHash.from_text("a" * 10**6).count() <= 5
-
-
-def test_long_texts_are_sampled_alike() -> None:
-    """From 4,096 words on one shingle in eight counts: two texts that share most still compare so."""
-    words = [f"word{number}" for number in range(12_000)]
-    one, other = MinHash.from_text(" ".join(words)), MinHash.from_text(" ".join(words[:9_000] + words[9_500:]))
-    assert one.jaccard(other) == pytest.approx(0.95, abs=0.08)
-    assert MinHash.from_text(" ".join(words[:4_000])).count() == pytest.approx(3_998, rel=0.4)
-    assert MinHash.from_text(" ".join(words)).count() < 7_500
-
-
-def test_text_of_many_megabytes_is_read_whole() -> None:
-    """Without the lock of the interpreter, and with a sketch no larger than any other."""
-    text = "a word after another " * 500_000
-    assert MinHash.from_text(text).count() <= 10
-    assert MinHash.from_text(text + "and an end") != MinHash.from_text(text)
-
-
 def test_threads_lose_no_value() -> None:
     """Eight threads update, merge and compare two sketches both ways: they are those of all their values."""
     shared, other = MinHash(64), MinHash(64)
@@ -495,12 +338,3 @@ def test_threads_lose_no_value() -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(THREADS)))
     assert shared == sketch([f"{number}-{value}" for number in range(THREADS) for value in range(1_000)], 64)
-
-
-def test_threads_read_texts_alike() -> None:
-    """Each thread has buffers of its own, also for texts that are read without the interpreter lock."""
-    texts = [f"{number} some words {number * 7} more " * size for number in range(8) for size in (1, 100, 20_000)]
-    alone = [MinHash.from_text(text).to_bytes() for text in texts]
-    with ThreadPoolExecutor(THREADS) as pool:
-        for _ in range(3):
-            assert list(pool.map(lambda text: MinHash.from_text(text).to_bytes(), texts)) == alone

@@ -140,14 +140,31 @@ fn the_last_word_is_read() {
 #[test]
 fn pairs_of_escapes_are_not_cut() {
     for shift in 0..13 {
-        let text = "x".repeat(shift) + &"😀".repeat(8_000);
-        let mut body = Body::default();
-        body.push(Role::User, 0, &text, Style::Ascii);
-        let mut out = Vec::new();
-        read(&body.bytes, body.pieces.iter().copied(), MAX_TEXT, &mut out);
-        let strange: Vec<u8> =
-            out.into_iter().filter(|byte| !"😀x\n\u{1f}".bytes().any(|known| known == *byte)).collect();
-        assert!(strange.is_empty(), "{shift}: {strange:?}");
+        for escape in ["\\ud83d\\ude00", "\\uD83D\\uDE00", "\\ud8f9\\udc00", "\\uDbaF\\uDfFf"] {
+            let bytes = ("x".repeat(shift) + &escape.repeat(8_000)).into_bytes();
+            let mut wanted = naive::words::normalize(escape.as_bytes(), true, usize::MAX).0;
+            wanted.extend(b"x\n");
+            let piece = Piece { span: all(&bytes), role: Role::User, turn: 0, escaped: true };
+            let mut out = Vec::new();
+            read(&bytes, [piece].into_iter(), MAX_TEXT, &mut out);
+            out.retain(|byte| !wanted.contains(byte));
+            assert!(out.is_empty(), "{escape} behind {shift}: {out:?}");
+        }
+    }
+}
+
+/// Characters that fold to more than twice their bytes are read as far as there is room, and so says the twin.
+#[test]
+fn long_folds_are_bounded() {
+    for count in [300, 1_400, 3_000, 6_800, 9_000, 20_000] {
+        for filler in ["ﷺ", "ﷺ ", "㎯", "ﷺ㋿"] {
+            let mut body = Body::default();
+            body.push(Role::System, 0, &filler.repeat(count / 4), Style::Raw);
+            body.push(Role::User, 1, &filler.repeat(count), Style::Raw);
+            let facts = facts_of(&body.bytes, &body.pieces);
+            assert_bounded(&facts, &body);
+            assert_eq!(difference(&facts, &naive::facts(&body.bytes, &body.pieces, SEED)), NONE);
+        }
     }
 }
 

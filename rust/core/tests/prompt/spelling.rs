@@ -200,8 +200,8 @@ fn is_cut(character: char) -> bool {
     character.nfkd().map(|part| fold(part).len()).sum::<usize>() > MAX_FOLD
 }
 
-/// Canonically equivalent characters have the same words (Unicode Standard Annex 15, NFD); Hangul stays whole, and what has no room
-/// is cut, as documented.
+/// Canonically equivalent characters have the same words (Unicode Standard Annex 15, NFD); Hangul stays whole, and what
+/// has no room is cut, as documented.
 #[test]
 fn canonical_equivalents_are_one() {
     let differs = |c: &char| words_of(&c.to_string()) != words_of(&c.nfd().collect::<String>());

@@ -127,6 +127,22 @@ pub fn long_text() -> impl Strategy<Value = String> {
     )
 }
 
+/// 15 to 40 KB of words of few bytes each, more than are read.
+pub fn dense_text() -> impl Strategy<Value = String> {
+    let choices = vec!["a ", "I ", "of ", "7 ", "42 ", "漢", "字", "ท", ". ", "\n", "x\ty ", "\"", "é ", "→"];
+    let some = prop::collection::vec(prop::sample::select(choices), 1..12);
+    (prop::collection::vec((some, 1usize..60), 1..20), 15_000usize..40_000).prop_map(|(parts, length)| {
+        let text: String = parts.iter().map(|(some, times)| some.concat().repeat(*times)).collect();
+        (0u32..)
+            .map(|round| format!("{text}w{round} "))
+            .scan(0, |sum, text| {
+                *sum += text.len();
+                (*sum < length + text.len()).then_some(text)
+            })
+            .collect()
+    })
+}
+
 /// Text with bytes in it that no UTF-8 holds. None of the forms that only a strict reader refuses: they have a test of
 /// their own.
 pub fn bytes() -> impl Strategy<Value = Vec<u8>> {

@@ -9,7 +9,7 @@ use ratelimit_guard_core::prompt::history::answer;
 use ratelimit_guard_core::prompt::normalize::normalize;
 use ratelimit_guard_core::prompt::shingle::shingles;
 use ratelimit_guard_core::prompt::words::{BREAK, SLOT, Words};
-use texts::{body, bytes, cases, hostile_body, long_text, text};
+use texts::{body, bytes, cases, dense_text, hostile_body, long_text, text};
 
 /// Separators side by side part words no better than one.
 fn squeeze(mut text: Vec<u8>) -> Vec<u8> {
@@ -157,6 +157,16 @@ proptest! {
         let mut scratch = Scratch::default();
         let fast = facts(&body.bytes, &body.fields(), &secret(), &mut scratch);
         prop_assert_eq!(difference(&fast, &naive::facts(&body.bytes, &body.pieces, SEED)), NONE);
+    }
+
+    /// Of more words than are read the first and the last count, in system text and last turn.
+    #[test]
+    fn facts_of_many_words_equal_their_twin(system in prop_oneof![text(), dense_text()], user in dense_text()) {
+        let mut body = Body::default();
+        body.push(Role::System, 0, &system, Style::Raw);
+        body.push(Role::User, 1, &user, Style::Raw);
+        let slow = naive::facts(&body.bytes, &body.pieces, SEED);
+        prop_assert_eq!(difference(&facts_of(&body.bytes, &body.pieces), &slow), NONE);
     }
 
     /// The whole of a long text is read for its sketch.

@@ -4,6 +4,7 @@
 use ratelimit_guard_core::prompt::dialect::Dialect;
 use ratelimit_guard_core::prompt::fields::{Fields, Parameter, Problem, Role, Span};
 use ratelimit_guard_core::prompt::json::{MAX_DEPTH, text};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 pub struct Tree {
@@ -230,7 +231,7 @@ pub struct Said {
     pub span: Span,
     pub role: Role,
     /// Equal for pieces of one message.
-    pub scope: usize,
+    pub scope: (usize, usize),
     /// Of a string.
     pub text: Option<String>,
 }
@@ -254,6 +255,7 @@ pub fn find(body: &[u8], dialects: &[Dialect]) -> Result<Found, Problem> {
     let roles: Vec<_> = paths.iter().filter(|(_, field)| field == "role").map(|(path, _)| steps(path)).collect();
     let mut found = Found::default();
     let mut pieces = Vec::new();
+    let mut counted = BTreeSet::new();
     for (path, field) in paths {
         for hit in select(&tree, &steps(path)) {
             if let Some(parameter) = Parameter::ALL.iter().find(|parameter| parameter.name() == field) {
@@ -261,9 +263,11 @@ pub fn find(body: &[u8], dialects: &[Dialect]) -> Result<Found, Problem> {
                 let is_later = slot.is_none_or(|known| known.start < hit.start() as u32);
                 if is_later && !matches!(hit.tree().value, Value::Null) {
                     *slot = Some(span(&hit.tree().span));
-                    if *parameter == Parameter::Tools {
-                        found.tools = if let Value::Array(items) = &hit.tree().value { items.len() as u32 } else { 0 };
-                    }
+                }
+                if let (Parameter::Tools, Value::Array(items)) = (parameter, &hit.tree().value)
+                    && counted.insert(hit.start())
+                {
+                    found.tools += items.len() as u32;
                 }
             } else if field != "role" {
                 let (text, place) = match (&hit.tree().value, hit.index) {
@@ -272,7 +276,7 @@ pub fn find(body: &[u8], dialects: &[Dialect]) -> Result<Found, Problem> {
                     (Value::Number, None) => (None, None),
                     _ => continue,
                 };
-                let (role, scope) = (role_of(&tree, field, path, &hit, &roles), scope_of(path, &hit, &roles));
+                let (role, scope) = (role_of(&tree, field, path, &hit, &roles), scope_of(&tree, path, &hit, &roles));
                 pieces.push((Said { span: span(&hit.tree().span), role, scope, text }, place));
             }
         }
@@ -309,12 +313,24 @@ fn role_of(tree: &Tree, field: &str, path: &str, hit: &Match<'_>, roles: &[Vec<O
     }
 }
 
-/// Where the innermost message starts, or the value of a key of the body.
-fn scope_of(path: &str, hit: &Match<'_>, roles: &[Vec<Option<&str>>]) -> usize {
+/// Which turn a piece belongs to: the innermost message, which is an object, or else the value of a key of the body together with
+/// how many messages stand before the piece: each of them parts what is said before from what is said after.
+fn scope_of(tree: &Tree, path: &str, hit: &Match<'_>, roles: &[Vec<Option<&str>>]) -> (usize, usize) {
     let steps = steps(path);
+    let is_object = |tree: &Tree| matches!(tree.value, Value::Object(_));
     let around = roles.iter().map(|role| message_of(role)).filter(|message| steps.starts_with(message));
-    let depth = around.map(<[_]>::len).max().unwrap_or(1);
-    hit.way[depth.min(hit.way.len() - 1)].span.start
+    let message = around.map(<[_]>::len).filter(|depth| *depth < hit.way.len() && is_object(hit.way[*depth])).max();
+    if let Some(depth) = message {
+        return (hit.way[depth].span.start, usize::MAX);
+    }
+    let messages: BTreeSet<usize> = roles
+        .iter()
+        .flat_map(|role| select(tree, message_of(role)))
+        .filter(|message| is_object(message.tree()) && message.start() < hit.start())
+        .map(|message| message.start())
+        .collect();
+    let key = usize::from(is_object(tree)).min(hit.way.len() - 1);
+    (hit.way[key].span.start, messages.len())
 }
 
 /// Numbers that follow each other in one array (where it starts, and their number in it) are one piece.
