@@ -88,7 +88,8 @@ pub fn word(value: &Bound<'_, PyAny>) -> Result<u64, String> {
     )
 }
 
-/// Call `with` with the bytes of a value of a sketch: a text, or the eight bytes (lowest first) of a whole number such as a hash.
+/// Call `with` with the bytes of a value of a sketch: a text, or the eight bytes (lowest first) of a whole number such
+/// as a hash.
 pub fn with_value<T>(value: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T, Error>) -> PyResult<T> {
     if !value.is_instance_of::<PyInt>() {
         return with_text("value", value, with);

@@ -50,8 +50,8 @@ impl Fields {
         Some(text)
     }
 
-    /// The largest one that is a whole number, in whatever form: nobody knows which of several an application heeds, and some take
-    /// `3e2` for 300. What 64 bits cannot hold is the most that they can.
+    /// The largest one that is a whole number, in whatever form: nobody knows which of several an application heeds,
+    /// and some take `3e2` for 300. What 64 bits cannot hold is the most that they can.
     fn whole(&self, py: Python<'_>, parameter: Parameter) -> Option<u64> {
         let number = |value: &str| {
             let real =

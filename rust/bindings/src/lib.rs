@@ -1,5 +1,5 @@
-//! The Python module `ratelimit_guard._core`. Its contract are the stubs in `python/ratelimit_guard/_core/`; here is only
-//! translation.
+//! The Python module `ratelimit_guard._core`. Its contract are the stubs in `python/ratelimit_guard/_core/`; here is
+//! only translation.
 
 #![allow(missing_docs)] // the stub documents what Python sees
 

@@ -1,7 +1,7 @@
 //! Exact rate limiting over a table of atomic words that threads and processes share.
 //!
-//! This crate has no clock and no I/O: memory and time are arguments. Decisions take no locks; the only `unsafe` line is in
-//! [`vector`], which picks code for the processor.
+//! This crate has no clock and no I/O: memory and time are arguments. Decisions take no locks; the only `unsafe` line
+//! is in [`vector`], which picks code for the processor.
 //!
 //! **The way of a decision.** [`limiter`] hashes the key ([`hash`]) and asks each policy's [`counter`], which finds or
 //! claims a [`cell`] in the [`table`] and lets the quota's [`rule`] charge it: [`window`] arithmetic or [`gcra`]. One

@@ -1,8 +1,9 @@
 //! Facts about a prompt, in one bounded pass and without keeping its text.
 //!
-//! **The way of a prompt.** [`scan`] finds in a JSON body whose words stand where, by a [`dialect`] table. [`normalize`] makes
-//! one spelling of them ([`fold`]), [`words`] cuts it and hashes each word, and [`facts`] derives the rest from those hashes:
-//! the MinHash signature of its shingles, the template, keys that campaigns share, segments, a small vector of features.
+//! **The way of a prompt.** [`scan`] finds in a JSON body whose words stand where, by a [`dialect`] table.
+//! [`normalize`] makes one spelling of them ([`fold`]), [`words`] cuts it and hashes each word, and [`facts`] derives
+//! the rest from those hashes: the MinHash signature of its shingles, the template, keys that campaigns share,
+//! segments, a small vector of features.
 
 pub mod dialect;
 pub mod escape;

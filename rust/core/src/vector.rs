@@ -1,11 +1,11 @@
 //! The same code for two kinds of processor.
 //!
-//! Loops over fixed-size arrays become vector instructions. The default build of x86-64 may only use those of 2003, which lack
-//! a 32-bit multiplication and minimum; [`wide`] compiles what it is given a second time for AVX2 and picks at run time.
-//! It is one source, and integer arithmetic, so both give the same bits.
+//! Loops over fixed-size arrays become vector instructions. The default build of x86-64 may only use those of 2003,
+//! which lack a 32-bit multiplication and minimum; [`wide`] compiles what it is given a second time for AVX2 and picks
+//! at run time. It is one source, and integer arithmetic, so both give the same bits.
 
-/// Run `work`, compiled for AVX2 where the processor has it. `work` and what it calls must be `#[inline(always)]`, or it runs as
-/// it is. Cost: one load and one branch.
+/// Run `work`, compiled for AVX2 where the processor has it. `work` and what it calls must be `#[inline(always)]`, or
+/// it runs as it is. Cost: one load and one branch.
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 #[allow(unsafe_code)]
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Escapes of JSON strings (RFC 8259, section 7).
 
-/// The character that the escape at the start of `raw` stands for, and the bytes it takes (at least one). No character: half of a
-/// surrogate pair alone, or no escape, which a scanned body does not hold.
+/// The character that the escape at the start of `raw` stands for, and the bytes it takes (at least one). No
+/// character: half of a surrogate pair alone, or no escape, which a scanned body does not hold.
 #[inline]
 pub fn unescape(raw: &[u8]) -> (Option<char>, usize) {
     let simple = match raw.get(1) {

@@ -15,14 +15,14 @@ use crate::sketch::minhash::{MinHash, NUM_PERM};
 use crate::vector::wide;
 use arrayvec::ArrayVec;
 
-/// Bytes of system and user text that are read: about 4,500 tokens, and less than a tenth of a millisecond. Of longer ones head and
-/// tail.
+/// Bytes of system and user text that are read: about 4,500 tokens, and less than a tenth of a millisecond. Of longer
+/// ones head and tail.
 pub const MAX_TEXT: usize = 18 << 10;
 /// Bytes of these that the system text may take however long the user's is.
 const SYSTEM_SHARE: usize = MAX_TEXT / 4;
 
-/// Words that are read, of more the first and the last: a text of 18 KiB has more only when its words are shorter than those of most
-/// languages.
+/// Words that are read, of more the first and the last: a text of 18 KiB has more only when its words are shorter than
+/// those of most languages.
 pub const MAX_WORDS: usize = 3 << 10;
 /// Words of these that the system text may take.
 const MAX_SYSTEM_WORDS: usize = MAX_WORDS * 3 / 4;
@@ -32,7 +32,8 @@ const MAX_SYSTEM_WORDS: usize = MAX_WORDS * 3 / 4;
 pub struct Facts {
     /// Words of system text and last turn.
     pub words: u32,
-    /// Bytes of them that were left out, see [`MAX_TEXT`], and words, see [`MAX_WORDS`], each of which has at least one.
+    /// Bytes of them that were left out, see [`MAX_TEXT`], and words, see [`MAX_WORDS`], each of which has at least
+    /// one.
     pub left_out: u32,
     /// Hash of all these words in order.
     pub digest: u64,
@@ -72,7 +73,8 @@ pub fn facts(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -
     )
 }
 
-/// Where in the words the user's last turn begins, how many of its words are its opening, and how many bytes were left out.
+/// Where in the words the user's last turn begins, how many of its words are its opening, and how many bytes were left
+/// out.
 struct LastTurn {
     boundary: usize,
     in_opening: usize,

@@ -3,8 +3,8 @@
 /// Dimensions.
 pub const FEATURES: usize = 128;
 
-/// Each word adds or takes one in a dimension of its own (Weinberger and others, 2009); then the vector is scaled to length 127, whatever
-/// the length of the text. Zero without words.
+/// Each word adds or takes one in a dimension of its own (Weinberger and others, 2009); then the vector is scaled to
+/// length 127, whatever the length of the text. Zero without words.
 #[inline(always)]
 pub fn features(words: &[u64]) -> [i8; FEATURES] {
     let mut sums = [0i32; FEATURES];
@@ -16,7 +16,8 @@ pub fn features(words: &[u64]) -> [i8; FEATURES] {
     for &sum in &sums {
         squares += i64::from(sum) * i64::from(sum);
     }
-    // Eight bits of fraction in the root and sixteen in the scale; no sum is greater than the root, so no product exceeds 127 << 16.
+    // Eight bits of fraction in the root and sixteen in the scale; no sum is greater than the root, so no product
+    // exceeds 127 << 16.
     let scale = (i64::from(i8::MAX) << 24) / (squares << 16).isqrt().max(1);
     let mut features = [0; FEATURES];
     for (feature, &sum) in features.iter_mut().zip(&sums) {

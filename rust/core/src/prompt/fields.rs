@@ -150,8 +150,8 @@ pub struct Fields {
     pub pieces: Vec<Piece>,
     /// Where each [`Parameter`] stands last; `None` when absent or `null`.
     pub parameters: [Option<Span>; Parameter::ALL.len()],
-    /// Every place where a parameter stands, under any of its names and `null` too, in the order of the body: which of them an
-    /// application heeds is its own affair.
+    /// Every place where a parameter stands, under any of its names and `null` too, in the order of the body: which of
+    /// them an application heeds is its own affair.
     pub places: Vec<(Parameter, Span)>,
     /// Elements of the array of tools.
     pub tools: u32,

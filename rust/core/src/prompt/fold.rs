@@ -1,9 +1,10 @@
 //! One spelling for a character: what case, width, accents and invisible marks cannot change.
 //!
 //! A character folds by itself, whatever stands beside it, so a text folds in one pass and cannot grow without bound:
-//! compatibility decomposition (Unicode Standard Annex 15, NFKD) without its combining marks, then lower, upper and lower case. So é,
-//! e + U+0301 and ｅ́ fold to `e`, and marks heaped on a letter fold to nothing. Hangul syllables stay whole: their parts are no
-//! accents. Letters of scripts without spaces, and symbols, become words of one character.
+//! compatibility decomposition (Unicode Standard Annex 15, NFKD) without its combining marks, then lower, upper and
+//! lower case. So é, e + U+0301 and ｅ́ fold to `e`, and marks heaped on a letter fold to nothing. Hangul syllables
+//! stay whole: their parts are no accents. Letters of scripts without spaces, and symbols, become words of one
+//! character.
 
 use std::sync::OnceLock;
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
@@ -11,8 +12,9 @@ use unicode_normalization::char::{canonical_combining_class, decompose_compatibl
 /// Parts the words that no space parts. Nothing else is made of it.
 pub const SEPARATOR: u8 = 0x1f;
 
-/// Bytes that one character can fold to: seven hold two letters of any script, and with their number they are one machine word. What
-/// is longer (a few hundred ligatures of whole words, a dozen letters of three parts) is cut, always at the same place.
+/// Bytes that one character can fold to: seven hold two letters of any script, and with their number they are one
+/// machine word. What is longer (a few hundred ligatures of whole words, a dozen letters of three parts) is cut,
+/// always at the same place.
 pub const MAX_FOLD: usize = 7;
 
 /// The bytes that stand for a character; the last one says how many there are, so that one store copies all.

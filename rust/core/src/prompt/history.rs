@@ -11,12 +11,12 @@ use arrayvec::ArrayVec;
 
 /// Answers that are hashed, counted from the end of the conversation.
 pub const MAX_ANSWERS: usize = 8;
-/// Words that stand for a turn, if they end in its first [`OPENING`] bytes: a stream need not be kept longer to be recognised when it
-/// comes back.
+/// Words that stand for a turn, if they end in its first [`OPENING`] bytes: a stream need not be kept longer to be
+/// recognised when it comes back.
 pub const TURN_WORDS: usize = 32;
 
-/// Bytes of the body that may be read for one turn: characters without ink would else be read without end, and an opening that
-/// is all escapes (six bytes a letter) still fits.
+/// Bytes of the body that may be read for one turn: characters without ink would else be read without end, and an
+/// opening that is all escapes (six bytes a letter) still fits.
 const TURN_BYTES: usize = 6 * OPENING;
 /// The same for all turns together.
 const HISTORY_BYTES: usize = 24 << 10;

@@ -10,8 +10,8 @@ pub const MAX_KEYS: usize = 128;
 /// Words at the start of the user's turn whose hashes make its prefix ladder.
 pub const PREFIXES: [usize; 3] = [4, 8, 16];
 
-/// A text of up to [`MAX_SPARSE`] words keeps a key in four, one of twice as many a key in eight, and so on: whatever a text keeps,
-/// a shorter one with the same passage keeps too.
+/// A text of up to [`MAX_SPARSE`] words keeps a key in four, one of twice as many a key in eight, and so on: whatever
+/// a text keeps, a shorter one with the same passage keeps too.
 const SPARSE_BITS: u32 = 2;
 const MAX_SPARSE: usize = 256;
 
@@ -42,7 +42,8 @@ pub fn prefixes(words: &[u64]) -> ArrayVec<u64, { PREFIXES.len() }> {
     PREFIXES.iter().filter_map(|&length| words.get(..length)).map(Sequence::of).collect()
 }
 
-/// Order matters: each word is turned by another amount. The lowest bits decide what is kept, so they too get some of each.
+/// Order matters: each word is turned by another amount. The lowest bits decide what is kept, so they too get some of
+/// each.
 #[inline(always)]
 fn join(run: &[u64]) -> u64 {
     let turned = |place: usize| run[place].rotate_left(13 * place as u32);

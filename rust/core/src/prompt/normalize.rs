@@ -1,7 +1,7 @@
 //! Raw text, or the inside of a JSON string, into one spelling: lower case, folded, escapes decoded.
 //!
-//! ASCII goes through in blocks; every other character by its [`fold`](super::fold). Bytes that are no UTF-8 part words, so
-//! that nothing here can fail.
+//! ASCII goes through in blocks; every other character by its [`fold`](super::fold). Bytes that are no UTF-8 part
+//! words, so that nothing here can fail.
 
 use super::escape::unescape;
 use super::fold::{SEPARATOR, fold};
@@ -41,7 +41,8 @@ pub fn normalize(raw: &[u8], escaped: bool, most: usize, out: &mut Vec<u8>) -> u
     at
 }
 
-/// Copy the ASCII at the start of `raw` in lower case, up to a character that needs a closer look or `most` bytes. Returns its length.
+/// Copy the ASCII at the start of `raw` in lower case, up to a character that needs a closer look or `most` bytes.
+/// Returns its length.
 #[inline(always)]
 fn plain(raw: &[u8], escaped: bool, most: usize, out: &mut Vec<u8>) -> usize {
     let mark = if escaped { b'\\' } else { 0x80 };

@@ -11,8 +11,8 @@ const ESCAPE: usize = 6;
 /// Bytes of a text that is read whole whatever it folds to.
 const SHORT: usize = 1 << 10;
 
-/// Append the normal form of `pieces` to `out`, a line each: of at most `budget` bytes of the body, three quarters from the start and
-/// the rest from the end. Returns how many bytes were left out.
+/// Append the normal form of `pieces` to `out`, a line each: of at most `budget` bytes of the body, three quarters
+/// from the start and the rest from the end. Returns how many bytes were left out.
 #[inline(always)]
 pub fn read(body: &[u8], pieces: impl Iterator<Item = Piece> + Clone, budget: usize, out: &mut Vec<u8>) -> usize {
     let total = length(body, pieces.clone());
@@ -40,7 +40,8 @@ pub fn length(body: &[u8], pieces: impl Iterator<Item = Piece>) -> usize {
     pieces.map(|piece| inside(body, piece.span).len()).sum()
 }
 
-/// The first place from `at` on where neither a character nor an escape is cut in two; `at` itself when there is none near.
+/// The first place from `at` on where neither a character nor an escape is cut in two; `at` itself when there is none
+/// near.
 pub fn boundary(raw: &[u8], at: usize) -> usize {
     if at == 0 || at >= raw.len() {
         return at.min(raw.len());

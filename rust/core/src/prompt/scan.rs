@@ -20,8 +20,8 @@ use crate::error::Error;
 use crate::vector::wide;
 use log::{Lengths, What};
 
-/// Pieces of text of one body, void ones too: twice the longest batch that an API takes. Each costs the facts 25 ns however
-/// empty it is. Parameters and roles have the same bound.
+/// Pieces of text of one body, void ones too: twice the longest batch that an API takes. Each costs the facts 25 ns
+/// however empty it is. Parameters and roles have the same bound.
 pub const MAX_PIECES: usize = 4_096;
 /// Bodies that spans can point into. No body has more turns than bytes, so a bit of a turn's number is left over.
 const MAX_BYTES: usize = u32::MAX as usize / 2;

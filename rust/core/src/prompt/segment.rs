@@ -1,4 +1,5 @@
-//! Lines and sentences: pieces of a prompt that come back in new arrangements when somebody composes prompts from parts.
+//! Lines and sentences: pieces of a prompt that come back in new arrangements when somebody composes prompts from
+//! parts.
 
 use super::sequence::Sequence;
 use super::words::BREAK;

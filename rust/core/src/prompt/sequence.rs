@@ -4,8 +4,8 @@ use crate::hash::mix;
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// State of a hash over a sequence of word hashes: their sum, each times an odd number of its place. The words are secret and
-/// random, so nobody outside can aim; and no multiplication waits for the one before.
+/// State of a hash over a sequence of word hashes: their sum, each times an odd number of its place. The words are
+/// secret and random, so nobody outside can aim; and no multiplication waits for the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequence {
     sum: u64,

@@ -8,8 +8,8 @@ pub const WORDS: usize = 3;
 /// Words whose shingles are all kept: 20 KB of English, 12 KB of Chinese.
 pub const DENSE: usize = 4_096;
 
-/// Beyond [`DENSE`] words a shingle is kept when its own hash says so, one in eight; so two texts that share a passage keep
-/// the same of it.
+/// Beyond [`DENSE`] words a shingle is kept when its own hash says so, one in eight; so two texts that share a passage
+/// keep the same of it.
 const SPARSE_BITS: u32 = 3;
 
 /// Append the 32-bit hash of each shingle of a text. One or two words are one shingle.

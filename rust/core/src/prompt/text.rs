@@ -19,8 +19,9 @@ const CHUNK: usize = 64 << 10;
 /// A chunk ends behind a space where there is one this near to its end.
 const NEAR: usize = 1 << 10;
 
-/// Add the word 3-shingles of `text` to a sketch. The whole text is read; from [`DENSE`](super::shingle::DENSE) words on its
-/// shingles are sampled by their own hash. Cost with AVX2 and 128 permutations: about 1.3 ns per byte of English.
+/// Add the word 3-shingles of `text` to a sketch. The whole text is read; from [`DENSE`](super::shingle::DENSE) words
+/// on its shingles are sampled by their own hash. Cost with AVX2 and 128 permutations: about 1.3 ns per byte of
+/// English.
 pub fn add_text(sketch: &mut MinHash, text: &[u8], keys: &Keys, scratch: &mut Scratch) {
     scratch.clear();
     let (mut rest, mut before) = (text, 0);

@@ -1,14 +1,14 @@
 //! Normal text into words, and words into keyed hashes.
 //!
-//! A word is a run of ASCII letters, digits, underscores and bytes beyond ASCII; [`normalize`](super::normalize) has set
-//! apart what scripts without spaces would run together. A vector pass makes a bit of each byte's class, so that the edges of
-//! words are the edges of runs of bits; the rest costs per word, not per byte.
+//! A word is a run of ASCII letters, digits, underscores and bytes beyond ASCII; [`normalize`](super::normalize) has
+//! set apart what scripts without spaces would run together. A vector pass makes a bit of each byte's class, so that
+//! the edges of words are the edges of runs of bits; the rest costs per word, not per byte.
 
 use super::fold::SEPARATOR;
 use crate::hash::{Seed, mix};
 
-/// Longest word in bytes. What is longer is no word (base64, code without breaks) and is cut where its own bytes say, about every
-/// eight: the same passage gives the same pieces wherever it stands.
+/// Longest word in bytes. What is longer is no word (base64, code without breaks) and is cut where its own bytes say,
+/// about every eight: the same passage gives the same pieces wherever it stands.
 pub const MAX_WORD: usize = 32;
 const MIN_PIECE: usize = 4;
 const CUT_BITS: u32 = 3;
@@ -76,8 +76,8 @@ impl Words {
         forgotten
     }
 
-    /// Of the words from `start` on keep at most `most`: three quarters from the front and the rest from the back. Returns how many
-    /// are forgotten.
+    /// Of the words from `start` on keep at most `most`: three quarters from the front and the rest from the back.
+    /// Returns how many are forgotten.
     pub fn keep_ends(&mut self, start: usize, most: usize) -> usize {
         let forgotten = (self.count - start).saturating_sub(most);
         if forgotten > 0 {
@@ -91,8 +91,8 @@ impl Words {
         forgotten
     }
 
-    /// Append the words of `text`, which is padded. Without `DETAIL` only their hashes. Returns how many of them end in the first
-    /// [`OPENING`] bytes.
+    /// Append the words of `text`, which is padded. Without `DETAIL` only their hashes. Returns how many of them end
+    /// in the first [`OPENING`] bytes.
     #[inline(always)]
     pub fn cut<const DETAIL: bool>(&mut self, text: &mut Vec<u8>, keys: &Keys) -> usize {
         let length = text.len();
@@ -233,8 +233,8 @@ impl Out<'_> {
         self.at += 1;
     }
 
-    /// Cut a run that is no word where a hash of four of its bytes has three zero bits (content-defined chunking; Muthitacharoen,
-    /// Chen and Mazières, 2001).
+    /// Cut a run that is no word where a hash of four of its bytes has three zero bits (content-defined chunking;
+    /// Muthitacharoen, Chen and Mazières, 2001).
     #[inline(never)]
     fn push_pieces<const DETAIL: bool>(&mut self, start: Start, end: usize) {
         let mut piece = start;
@@ -327,8 +327,8 @@ fn parity(mut bits: u64) -> u64 {
     bits
 }
 
-/// From each mark in a run of ones a carry ripples to the first zero behind the run: the bits where one arrives. `carried` says that one
-/// came out of the last 64 bits, and the answer's second half that one goes on.
+/// From each mark in a run of ones a carry ripples to the first zero behind the run: the bits where one arrives.
+/// `carried` says that one came out of the last 64 bits, and the answer's second half that one goes on.
 #[inline(always)]
 fn carry(runs: u64, marks: u64, carried: bool) -> (u64, bool) {
     let (sum, over) = runs.overflowing_add(marks & runs);
@@ -364,7 +364,8 @@ fn mask(half: u64) -> u64 {
     half & !digits | ZEROS & digits
 }
 
-/// The high and the low half of a product, as in wyhash (Wang Yi, 2019): with secret factors nobody outside can aim at a value.
+/// The high and the low half of a product, as in wyhash (Wang Yi, 2019): with secret factors nobody outside can aim at
+/// a value.
 #[inline(always)]
 fn multiply(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);

@@ -1,9 +1,10 @@
-//! Locality-sensitive hashing of MinHash signatures in a fixed room (Indyk and Motwani, 1998; banding as in Leskovec, Rajaraman and
-//! Ullman, Mining of Massive Datasets, 3.4).
+//! Locality-sensitive hashing of MinHash signatures in a fixed room (Indyk and Motwani, 1998; banding as in Leskovec,
+//! Rajaraman and Ullman, Mining of Massive Datasets, 3.4).
 //!
-//! A signature is cut into bands of rows; two that agree in all rows of a band meet in a line of that band, with probability 1 − (1 − Jʳ)ᵇ.
-//! Who meets is then compared: sets of up to [`STORED`] hashes by themselves, larger ones by eight bits of 128 minima. A line is
-//! one cache line of sixteen references, newest first; a full line forgets its oldest, and so does the index as a whole.
+//! A signature is cut into bands of rows; two that agree in all rows of a band meet in a line of that band, with
+//! probability 1 − (1 − Jʳ)ᵇ. Who meets is then compared: sets of up to [`STORED`] hashes by themselves, larger ones
+//! by eight bits of 128 minima. A line is one cache line of sixteen references, newest first; a full line forgets its
+//! oldest, and so does the index as a whole.
 
 use super::minhash::{EXACT, MAX_PERM, MinHash, common};
 use crate::error::Error;
@@ -14,12 +15,13 @@ use arrayvec::ArrayVec;
 pub const MAX_CAPACITY: usize = (1 << 24) - 1;
 /// The most bands: each costs an insert and a query one cache line.
 pub const MAX_BANDS: usize = 64;
-/// Hashes of a stored set that is compared exactly, sixteen bits of each: of two unrelated sets of this size six pairs in a hundred
-/// seem to share a hash.
+/// Hashes of a stored set that is compared exactly, sixteen bits of each: of two unrelated sets of this size six pairs
+/// in a hundred seem to share a hash.
 pub const STORED: usize = 64;
 
 const WAYS: usize = 16;
-/// References are on average at three quarters of a line: with sixteen places a line then loses one in sixty before its time.
+/// References are on average at three quarters of a line: with sixteen places a line then loses one in sixty before
+/// its time.
 const FILL: (usize, usize) = (3, 4);
 const EMPTY: u32 = u32::MAX;
 const MINIMA: usize = 2 * STORED;
@@ -54,8 +56,8 @@ pub struct Lsh {
     entries: Vec<Entry>,
 }
 
-/// Bands and rows for a threshold: the most rows at which two sketches just as similar as that are found 99 times in 100, with all
-/// of `num_perm` minima.
+/// Bands and rows for a threshold: the most rows at which two sketches just as similar as that are found 99 times in
+/// 100, with all of `num_perm` minima.
 pub fn banding(threshold: f64, num_perm: usize) -> (usize, usize) {
     let bands = |rows: usize| (num_perm / rows).clamp(1, MAX_BANDS);
     let missed = |rows: usize| (1.0 - threshold.powi(rows as i32)).powi(bands(rows) as i32);
@@ -136,8 +138,8 @@ impl Lsh {
         size_of_val(self.lines.as_slice()) + self.capacity * size_of::<Entry>()
     }
 
-    /// Remember a signature under `key`, in place of the oldest when there is no room. Keys may repeat. A usage error when it has
-    /// fewer minima than the bands need. Cost: a cache line a band.
+    /// Remember a signature under `key`, in place of the oldest when there is no room. Keys may repeat. A usage error
+    /// when it has fewer minima than the bands need, or not as many as those before. Cost: a cache line a band.
     pub fn insert(&mut self, key: u64, sketch: &MinHash) -> Result<(), Error> {
         self.check(sketch)?;
         self.minima = Some(sketch.values().len());
@@ -156,8 +158,9 @@ impl Lsh {
         Ok(())
     }
 
-    /// What is stored and at least `threshold` similar, most similar first. A usage error as for [`insert`](Self::insert). Cost: a cache
-    /// line a band, and about 0.1 µs for each signature that shares one; never more than sixteen a band.
+    /// What is stored and at least `threshold` similar, most similar first. A usage error as for
+    /// [`insert`](Self::insert). Cost: a cache line a band, and about 0.1 µs for each signature that shares one; never
+    /// more than sixteen a band.
     pub fn query(&self, sketch: &MinHash, threshold: f64) -> Result<Vec<Match>, Error> {
         self.check(sketch)?;
         let places = self.places(sketch);

@@ -1,8 +1,8 @@
 //! MinHash: the share of two sets that is common to both, from a few hundred bytes of each (Broder, 1997).
 //!
-//! Each of `num_perm` fixed permutations of the 32-bit hashes keeps its minimum; two sets agree in a minimum with the probability
-//! of their Jaccard similarity J, so the estimate's standard error is √(J(1−J)/num_perm). Sets of at most [`EXACT`]
-//! hashes are kept whole as well, and two of those are compared exactly.
+//! Each of `num_perm` fixed permutations of the 32-bit hashes keeps its minimum; two sets agree in a minimum with the
+//! probability of their Jaccard similarity J, so the estimate's standard error is √(J(1−J)/num_perm). Sets of at most
+//! [`EXACT`] hashes are kept whole as well, and two of those are compared exactly.
 
 mod bytes;
 
@@ -100,8 +100,8 @@ impl MinHash {
         }
     }
 
-    /// Jaccard similarity, 0 to 1: exact when both sets are whole, else the share of equal values. Two empty sets are equal. Both need
-    /// as many permutations.
+    /// Jaccard similarity, 0 to 1: exact when both sets are whole, else the share of equal values. Two empty sets are
+    /// equal. Both need as many permutations.
     pub fn jaccard(&self, other: &Self) -> f64 {
         match (self.set(), other.set()) {
             (Some(mine), Some(theirs)) => exact_jaccard(mine, theirs),
@@ -151,7 +151,8 @@ impl Distinct {
     }
 }
 
-/// Whether more than [`EXACT`] different ones are there for sure: a bit each, without branches. Most long texts are told by this.
+/// Whether more than [`EXACT`] different ones are there for sure: a bit each, without branches. Most long texts are
+/// told by this.
 #[inline(always)]
 fn surely_too_many(hashes: &[u32]) -> bool {
     let mut bits = [0u64; 64];
@@ -164,7 +165,8 @@ fn surely_too_many(hashes: &[u32]) -> bool {
     count as usize > EXACT
 }
 
-/// A small open-addressed set; a text that repeats itself has few distinct shingles, however long it is. Zero marks an empty slot.
+/// A small open-addressed set; a text that repeats itself has few distinct shingles, however long it is. Zero marks an
+/// empty slot.
 struct Seen {
     slots: [u32; SLOTS],
     hashes: [u32; EXACT],

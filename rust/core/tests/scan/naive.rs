@@ -313,8 +313,9 @@ fn role_of(tree: &Tree, field: &str, path: &str, hit: &Match<'_>, roles: &[Vec<O
     }
 }
 
-/// Which turn a piece belongs to: the innermost message, which is an object, or else the value of a key of the body together with
-/// how many messages stand before the piece: each of them parts what is said before from what is said after.
+/// Which turn a piece belongs to: the innermost message, which is an object, or else the value of a key of the body
+/// together with how many messages stand before the piece: each of them parts what is said before from what is said
+/// after.
 fn scope_of(tree: &Tree, path: &str, hit: &Match<'_>, roles: &[Vec<Option<&str>>]) -> (usize, usize) {
     let steps = steps(path);
     let is_object = |tree: &Tree| matches!(tree.value, Value::Object(_));

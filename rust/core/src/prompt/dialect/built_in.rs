@@ -1,9 +1,9 @@
 //! The dialects that need no configuration.
 //!
-//! "assistant" is what a caller was given as the answer, so that an answer that comes back reads as it was given: reasoning and
-//! the arguments of calls are left out. What came back from a call is "tool". Left out too: contents in base64, and
-//! objects with keys of the caller's own choice (arguments of Anthropic's `tool_use`, `prompt.variables` of OpenAI), which no path
-//! can name.
+//! "assistant" is what a caller was given as the answer, so that an answer that comes back reads as it was given:
+//! reasoning and the arguments of calls are left out. What came back from a call is "tool". Left out too: contents in
+//! base64, and objects with keys of the caller's own choice (arguments of Anthropic's `tool_use`, `prompt.variables`
+//! of OpenAI), which no path can name.
 
 /// One dialect: its name, and what stands at which path.
 type Entry = (&'static str, &'static [(&'static str, &'static str)]);
