@@ -164,3 +164,37 @@ REALISTIC = {
     "anthropic": ANTHROPIC,
     "gemini": GEMINI,
 }
+
+SAID = {
+    "openai-chat": [
+        ("system", "You answer in one sentence."),
+        ("user", "What is the weather in Lyon?"),
+        ("tool", "Sunny, 21 degrees"),
+        ("assistant", "It is sunny."),
+        ("user", "And what is in this picture?\nBe brief."),
+    ],
+    "openai-responses": [
+        ("system", "You are a helpful librarian."),
+        ("user", "Find me a book on bees."),
+        ("tool", "The Hive, shelf 4"),
+        ("assistant", "Look at shelf 4."),
+        ("user", "Who wrote it?"),
+    ],
+    "openai-completions": [("user", "Say this is a test\nSay that is none"), ("user", "The end.")],
+    "openai-embeddings": [("user", "The food was delicious and the waiter kind")],
+    "anthropic": [
+        ("system", "You review contracts.\nQuote the clause."),
+        ("user", "Look up order 4711."),
+        ("assistant", "One moment."),
+        ("tool", "shipped\ntwo parcels"),
+        ("user", "Where are they now?\nA note"),
+    ],
+    "gemini": [
+        ("system", "You are a cat.\nYour name is Neko."),
+        ("user", "Hello"),
+        ("assistant", "Meow."),
+        ("tool", "purring"),
+        ("user", "What is this?\nAnswer in verse."),
+    ],
+}  # fmt: skip
+"""Role and text of each turn of the examples."""

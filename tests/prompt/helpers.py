@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 SECRET = b"sixteen bytes or more"
 HASHES = ("digest", "system", "template", "conversation")
 LISTS = ("keys", "prefixes", "segments", "answers")
+READER = Reader(secret=SECRET)
+STORY = (
+    "Ada wrote to Charles about the engine, and he answered within the week. She asked for drawings of 3 wheels! "
+    "He sent none; instead he asked \"why wheels at all?\" and went for a walk. Later they met in London.\n"
+    "The engine was never built. It would have weighed 15 tons and had 25,000 parts: too many for its time."
+)  # fmt: skip
+PANGRAM = "the quick brown fox jumps over the lazy dog while seven careful wizards watch from the hill and say nothing"
 COUNTS = ("words", "left_out", "user_turns", "assistant_turns")
 
 
@@ -29,6 +36,11 @@ def chat(*messages: Mapping[str, object], ascii_only: bool = True) -> bytes:
 def ask(*content: object, ascii_only: bool = True) -> bytes:
     """A body with the user's turns only."""
     return chat(*(message("user", each) for each in content), ascii_only=ascii_only)
+
+
+def read(text: str) -> Prompt:
+    """The user's only turn."""
+    return READER.read(ask(text))
 
 
 def facts(prompt: Prompt) -> dict[str, Any]:

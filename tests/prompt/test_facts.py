@@ -14,33 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prompt.helpers import SECRET, ask, chat, facts, message
+from prompt.helpers import PANGRAM, READER, SECRET, STORY, ask, chat, facts, message, read
 from ratelimit_guard._core import prompt as core
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.sketch import MinHash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ratelimit_guard import prompt
-
-
-READER = Reader(secret=SECRET)
-
-
-STORY = (
-    "Ada wrote to Charles about the engine, and he answered within the week. She asked for drawings of 3 wheels! "
-    "He sent none; instead he asked \"why wheels at all?\" and went for a walk. Later they met in London.\n"
-    "The engine was never built. It would have weighed 15 tons and had 25,000 parts: too many for its time."
-)  # fmt: skip
-
-
-PANGRAM = "the quick brown fox jumps over the lazy dog while seven careful wizards watch from the hill and say nothing"
-
-
-def read(text: str) -> prompt.Prompt:
-    """The user's only turn."""
-    return READER.read(ask(text))
 
 
 def test_conversation_is_the_same_while_it_grows() -> None:

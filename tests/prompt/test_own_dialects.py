@@ -7,72 +7,11 @@ from typing import Any
 
 import pytest
 
-from prompt.examples import ANTHROPIC, CHAT
+from prompt.examples import ANTHROPIC, CHAT, SAID
 from prompt.helpers import SECRET, ask, said
 from ratelimit_guard import ConfigError
 from ratelimit_guard._core import prompt as core
 from ratelimit_guard.prompt import DIALECTS, Reader
-
-SAID = {
-    "openai-chat": [
-        ("system", "You answer in one sentence."),
-        ("user", "What is the weather in Lyon?"),
-        ("tool", "Sunny, 21 degrees"),
-        ("assistant", "It is sunny."),
-        ("user", "And what is in this picture?\nBe brief."),
-    ],
-    "openai-responses": [
-        ("system", "You are a helpful librarian."),
-        ("user", "Find me a book on bees."),
-        ("tool", "The Hive, shelf 4"),
-        ("assistant", "Look at shelf 4."),
-        ("user", "Who wrote it?"),
-    ],
-    "openai-completions": [("user", "Say this is a test\nSay that is none"), ("user", "The end.")],
-    "openai-embeddings": [("user", "The food was delicious and the waiter kind")],
-    "anthropic": [
-        ("system", "You review contracts.\nQuote the clause."),
-        ("user", "Look up order 4711."),
-        ("assistant", "One moment."),
-        ("tool", "shipped\ntwo parcels"),
-        ("user", "Where are they now?\nA note"),
-    ],
-    "gemini": [
-        ("system", "You are a cat.\nYour name is Neko."),
-        ("user", "Hello"),
-        ("assistant", "Meow."),
-        ("tool", "purring"),
-        ("user", "What is this?\nAnswer in verse."),
-    ],
-}  # fmt: skip
-
-
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "openai-chat": {
-        "model": "gpt-5-mini", "max_tokens": 300, "n": 2, "logprobs": True, "stream": True, "user_id": "customer-17",
-        "tools": 1, "temperature": 0.2,
-    },
-    "openai-responses": {
-        "model": "gpt-5", "max_tokens": 512, "n": None, "logprobs": False, "stream": False, "user_id": "reader-9",
-        "tools": 2, "temperature": 1.0,
-    },
-    "openai-completions": {
-        "model": "gpt-3.5-turbo-instruct", "max_tokens": 7, "n": 5, "logprobs": True, "stream": False, "user_id": "u-1",
-        "tools": 0, "temperature": 0.0,
-    },
-    "openai-embeddings": {
-        "model": "text-embedding-3-small", "max_tokens": None, "n": None, "logprobs": False, "stream": False,
-        "user_id": "guest", "tools": 0, "temperature": None,
-    },
-    "anthropic": {
-        "model": "claude-opus-4-1", "max_tokens": 1024, "n": None, "logprobs": False, "stream": True,
-        "user_id": "account-3", "tools": 1, "temperature": 0.5,
-    },
-    "gemini": {
-        "model": None, "max_tokens": 800, "n": 3, "logprobs": True, "stream": False, "user_id": None, "tools": 1,
-        "temperature": 0.9,
-    },
-}  # fmt: skip
 
 
 def test_own_dialect_stands_alone() -> None:

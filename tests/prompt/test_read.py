@@ -13,7 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prompt.helpers import COUNTS, HASHES, LISTS, NOTHING, SECRET, ask, chat, facts, is_nothing, message, said
+from prompt.helpers import (
+    COUNTS,
+    HASHES,
+    LISTS,
+    NOTHING,
+    PANGRAM,
+    READER,
+    SECRET,
+    STORY,
+    ask,
+    chat,
+    facts,
+    is_nothing,
+    message,
+    read,
+    said,
+)
 from ratelimit_guard import UsageError, prompt
 from ratelimit_guard.prompt import DIALECTS, Reader
 from ratelimit_guard.sketch import MinHash
@@ -21,28 +37,10 @@ from ratelimit_guard.sketch import MinHash
 THREADS = 8
 
 
-READER = Reader(secret=SECRET)
-
-
-STORY = (
-    "Ada wrote to Charles about the engine, and he answered within the week. She asked for drawings of 3 wheels! "
-    "He sent none; instead he asked \"why wheels at all?\" and went for a walk. Later they met in London.\n"
-    "The engine was never built. It would have weighed 15 tons and had 25,000 parts: too many for its time."
-)  # fmt: skip
-
-
-PANGRAM = "the quick brown fox jumps over the lazy dog while seven careful wizards watch from the hill and say nothing"
-
-
 def every_escape(text: str) -> str:
     """A JSON string in which each character is written as an escape."""
     units = text.encode("utf-16-be", "surrogatepass")
     return '"' + "".join(f"\\u{unit:04x}" for (unit,) in zip(unpack(f">{len(units) // 2}H", units), strict=True)) + '"'
-
-
-def read(text: str) -> prompt.Prompt:
-    """The user's only turn."""
-    return READER.read(ask(text))
 
 
 @given(st.text(max_size=200) | st.text("aé1 .\n\"'\\漢😀ß\u0301", max_size=200))

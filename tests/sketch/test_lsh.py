@@ -18,17 +18,11 @@ from hypothesis import strategies as st
 
 from ratelimit_guard import ConfigError, UsageError
 from ratelimit_guard.sketch import MinHash, MinHashLSH
+from sketch.helpers import sketch
 
 THREADS = 8
 WAYS = 16
 """Sketches that one band may answer with."""
-
-
-def sketch(values: list[str], num_perm: int = 128, seed: int = 1) -> MinHash:
-    """A sketch of these values."""
-    made = MinHash(num_perm, seed)
-    made.update_batch(values)
-    return made
 
 
 def different(number: int) -> MinHash:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ratelimit_guard import ConfigError, UsageError
 from ratelimit_guard.sketch import HyperLogLog, MinHash
+from sketch.helpers import EXACT, numbers, sketch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,25 +24,10 @@ if TYPE_CHECKING:
 THREADS = 8
 
 
-EXACT = 128
-
-
 VALUES = st.lists(st.binary(max_size=8) | st.text(max_size=4), max_size=60)
 
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
-
-
-def sketch(values: list[Any], num_perm: int = 128, seed: int = 1) -> MinHash:
-    """A sketch of these values."""
-    made = MinHash(num_perm, seed)
-    made.update_batch(values)
-    return made
-
-
-def numbers(start: int, stop: int) -> list[str]:
-    """As many different values."""
-    return [f"value-{number}" for number in range(start, stop)]
 
 
 def as_set(values: list[Any]) -> set[bytes]:

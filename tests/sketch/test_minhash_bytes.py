@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratelimit_guard import UsageError
 from ratelimit_guard.sketch import MinHash
-
-EXACT = 128
-
+from sketch.helpers import EXACT, numbers, sketch
 
 HEAD = 13
-
-
-def sketch(values: list[Any], num_perm: int = 128, seed: int = 1) -> MinHash:
-    """A sketch of these values."""
-    made = MinHash(num_perm, seed)
-    made.update_batch(values)
-    return made
-
-
-def numbers(start: int, stop: int) -> list[str]:
-    """As many different values."""
-    return [f"value-{number}" for number in range(start, stop)]
 
 
 def test_bytes_are_the_same_on_every_machine() -> None:

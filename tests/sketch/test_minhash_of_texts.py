@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,13 +12,6 @@ from hypothesis import strategies as st
 from ratelimit_guard.sketch import MinHash
 
 THREADS = 8
-
-
-def sketch(values: list[Any], num_perm: int = 128, seed: int = 1) -> MinHash:
-    """A sketch of these values."""
-    made = MinHash(num_perm, seed)
-    made.update_batch(values)
-    return made
 
 
 WORDS = st.lists(st.sampled_from(["red", "green", "blue", "one", "two", "three"]), max_size=40)

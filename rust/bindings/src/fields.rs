@@ -185,7 +185,7 @@ pub struct Turn {
 impl Turn {
     #[getter]
     fn role(&self) -> &'static str {
-        role_name(self.pieces[0].role)
+        self.pieces[0].role.name()
     }
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
@@ -197,14 +197,5 @@ impl Turn {
     }
     fn __repr__(&self) -> String {
         format!("Turn(role={:?}, pieces={})", self.role(), self.pieces.len())
-    }
-}
-
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
     }
 }

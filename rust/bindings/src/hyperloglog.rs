@@ -11,8 +11,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// First byte of `to_bytes`, before the seed (8 bytes, lowest first) and the registers.
 const FORMAT: u8 = 1;
-/// Any odd constant: a seed of 64 bits fills the hash's key of 128.
-const SECOND_WORD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// No Python code runs while the lock is held, so that nothing can wait for itself.
 #[pyclass(frozen, module = "ratelimit_guard.sketch")]
@@ -31,7 +29,7 @@ impl HyperLogLog {
     }
 
     fn add(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let seed = Seed([self.seed, self.seed ^ SECOND_WORD]);
+        let seed = Seed::from_number(self.seed);
         let hash = with_value(value, |bytes| Ok(seed.digest(bytes).0[0]))?;
         self.lock().add_hash(hash);
         Ok(())

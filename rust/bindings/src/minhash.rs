@@ -12,8 +12,6 @@ use ratelimit_guard_core::sketch::minhash::{self, MAX_PERM, NUM_PERM};
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Any odd constant: a seed of 64 bits fills the hash's key of 128.
-const SECOND_WORD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Texts and bodies from here on are read without the interpreter lock: then it pays.
 pub const DETACH_BYTES: usize = 256 << 10;
 
@@ -43,7 +41,7 @@ impl MinHash {
     }
 
     fn key(&self) -> Seed {
-        Seed([self.seed, self.seed ^ SECOND_WORD])
+        Seed::from_number(self.seed)
     }
 
     fn hash(&self, value: &Bound<'_, PyAny>) -> PyResult<u32> {

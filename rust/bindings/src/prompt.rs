@@ -20,7 +20,6 @@ use std::cell::RefCell;
 
 /// Bytes of a secret: what the keyed hash takes.
 const SECRET_BYTES: usize = 16;
-const MAX_BODY: u64 = (1 << 31) - 1;
 
 thread_local! {
     static FOUND: RefCell<fields::Fields> = RefCell::default();
@@ -53,7 +52,7 @@ impl PromptReader {
         let make = || {
             let dialects: Vec<_> =
                 dialects.iter().map(|(name, paths)| dialect(name, paths)).collect::<Result<_, _>>()?;
-            let scanner = Scanner::new(&dialects, whole("max_bytes", MAX_BODY, max_bytes)? as usize)?;
+            let scanner = Scanner::new(&dialects, whole("max_bytes", scan::MAX_BYTES as u64, max_bytes)? as usize)?;
             let secret = secret.as_bytes();
             if secret.len() < SECRET_BYTES {
                 let length = secret.len();

@@ -72,6 +72,16 @@ pub enum Parameter {
 }
 
 impl Role {
+    /// The name in tables of dialects and in Python.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+
     /// Who a message's role names. Cost: no allocation.
     pub fn named(name: &[u8]) -> Self {
         match name {

@@ -80,12 +80,7 @@ pub fn compute(character: char) -> Fold {
         if canonical_combining_class(part) != 0 {
             return;
         }
-        for lower in part
-            .to_lowercase()
-            .flat_map(char::to_uppercase)
-            .flat_map(char::to_lowercase)
-            .filter(|&c| canonical_combining_class(c) == 0)
-        {
+        for lower in part.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase) {
             fold.append(lower);
         }
     });

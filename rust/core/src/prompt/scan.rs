@@ -24,7 +24,7 @@ use log::{Lengths, What};
 /// however empty it is. Parameters and roles have the same bound.
 pub const MAX_PIECES: usize = 4_096;
 /// Bodies that spans can point into. No body has more turns than bytes, so a bit of a turn's number is left over.
-const MAX_BYTES: usize = u32::MAX as usize / 2;
+pub const MAX_BYTES: usize = u32::MAX as usize / 2;
 
 /// Reads bodies. Made once for a table of dialects.
 #[derive(Debug)]

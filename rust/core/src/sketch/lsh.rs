@@ -171,7 +171,7 @@ impl Lsh {
         let number_bits = (1 << self.tag_shift) - 1;
         for (place, tag) in places {
             for &reference in &self.lines[place].0 {
-                if (reference ^ tag) & !number_bits == 0 && reference != EMPTY {
+                if (reference ^ tag) & !number_bits == 0 {
                     numbers.push(reference & number_bits);
                 }
             }
