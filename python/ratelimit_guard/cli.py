@@ -10,6 +10,7 @@ try:
     import typer
     from rich.console import Console
 
+    from ratelimit_guard.audit import commands
     from ratelimit_guard.config_file import load
 except ModuleNotFoundError as error:
     raise SystemExit(f"ratelimit-guard needs {error.name}: pip install 'ratelimit-guard[cli]'") from error
@@ -18,12 +19,10 @@ from ratelimit_guard.advice import advice, changes
 from ratelimit_guard.errors import RateLimitGuardError
 from ratelimit_guard.report import effective, overview
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Exact rate limits for Python web apps.")
-
-
-@app.callback()
-def root() -> None:
-    """Keep `check` a subcommand of its own while there are few."""
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rate limits for web apps that serve AI models.")
+app.command()(commands.audit)
+app.command()(commands.calibrate)
+app.command()(commands.explain)
 
 
 @app.command()

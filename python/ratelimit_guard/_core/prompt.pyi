@@ -155,6 +155,9 @@ class Prompt:
     def prefixes(self) -> list[int]:
         """Hashes of the first 4, 8 and 16 words of the last turn, digits masked."""
     @property
+    def suffix(self) -> int:
+        """Hash of the last 4 words of the last turn, digits masked; 0 when it has fewer."""
+    @property
     def segments(self) -> list[tuple[int, int]]:
         """Hash and words of each different line or sentence of three words or more of the last turn: the first 16 and
         the last 16.

@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 use ratelimit_guard_host::file;
 
 mod arguments;
+mod audit;
 mod clock;
+mod detector;
 mod error;
 mod fields;
 mod hyperloglog;
@@ -36,7 +38,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LAYOUT_VERSION", ratelimit_guard_core::layout::VERSION)?;
     module.add("RESERVED_SUFFIXES", (file::LOCK_SUFFIX, file::UNFINISHED_SUFFIX))?;
     module.add_submodule(&sketches(module.py())?)?;
-    module.add_submodule(&prompt::module(module.py())?)
+    module.add_submodule(&prompt::module(module.py())?)?;
+    module.add_submodule(&detector::module(module.py())?)?;
+    module.add_submodule(&audit::module(module.py())?)
 }
 
 fn sketches(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {

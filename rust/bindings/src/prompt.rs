@@ -36,7 +36,7 @@ pub struct PromptReader {
 #[pyclass(frozen, module = "ratelimit_guard.prompt")]
 pub struct Prompt {
     fields: Py<Fields>,
-    facts: Box<Facts>,
+    pub facts: Box<Facts>,
     seed: u64,
 }
 
@@ -45,23 +45,15 @@ impl PromptReader {
     #[new]
     fn new(
         py: Python<'_>,
-        dialects: Vec<(Bound<'_, PyAny>, Bound<'_, PyDict>)>,
+        dialects: Tables<'_>,
         secret: &Bound<'_, PyBytes>,
         max_bytes: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let make = || {
-            let dialects: Vec<_> =
-                dialects.iter().map(|(name, paths)| dialect(name, paths)).collect::<Result<_, _>>()?;
-            let scanner = Scanner::new(&dialects, whole("max_bytes", scan::MAX_BYTES as u64, max_bytes)? as usize)?;
-            let secret = secret.as_bytes();
-            if secret.len() < SECRET_BYTES {
-                let length = secret.len();
-                return Err(Error::config(format!("secret must have at least {SECRET_BYTES} bytes, got {length}")));
-            }
-            // Any fixed key: the secret itself is what nobody knows.
-            let secret = Seed([0, 0]).digest(secret);
-            let keys = Keys::new(Seed(secret.0));
-            Ok(Self { scanner, keys, seed: Seed(secret.0).derive(&["sketch"]).0[0] })
+            let scanner =
+                Scanner::new(&tables(&dialects)?, whole("max_bytes", scan::MAX_BYTES as u64, max_bytes)? as usize)?;
+            let secret = seed_of(secret.as_bytes())?;
+            Ok(Self { scanner, keys: Keys::new(secret), seed: secret.derive(&["sketch"]).0[0] })
         };
         make().or_raise(py)
     }
@@ -113,6 +105,22 @@ impl PromptReader {
     fn prompt(&self, py: Python<'_>, fields: Fields, facts: Box<Facts>) -> PyResult<Prompt> {
         Ok(Prompt { fields: Py::new(py, fields)?, facts, seed: self.seed })
     }
+}
+
+/// The key of all hashes. Any fixed key makes it: the secret itself is what nobody knows.
+pub fn seed_of(secret: &[u8]) -> Result<Seed, Error> {
+    if secret.len() < SECRET_BYTES {
+        return Err(Error::config(format!("secret must have at least {SECRET_BYTES} bytes, got {}", secret.len())));
+    }
+    Ok(Seed(Seed([0, 0]).digest(secret).0))
+}
+
+/// Dialects as Python writes them.
+pub type Tables<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyDict>)>;
+
+/// Compile them.
+pub fn tables(dialects: &Tables<'_>) -> Result<Vec<Dialect>, Error> {
+    dialects.iter().map(|(name, paths)| dialect(name, paths)).collect()
 }
 
 fn dialect(name: &Bound<'_, PyAny>, paths: &Bound<'_, PyDict>) -> Result<Dialect, Error> {
@@ -176,6 +184,10 @@ impl Prompt {
     #[getter]
     fn prefixes(&self) -> Vec<u64> {
         self.facts.prefixes.to_vec()
+    }
+    #[getter]
+    fn suffix(&self) -> u64 {
+        self.facts.suffix
     }
     #[getter]
     fn segments(&self) -> Vec<(u64, u32)> {

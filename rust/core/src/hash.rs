@@ -4,7 +4,11 @@
 //! 128 bits of output runs once per decision; each policy then mixes in 128 secret bits of its own.
 
 use siphasher::sip128::{Hasher128, SipHasher13};
-use std::hash::Hasher;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
+
+/// A map by secret hashes. Nobody can aim at one bucket of it, so its own hash needs no secret.
+pub type ByHash<T> = HashMap<u64, T, BuildHasherDefault<DefaultHasher>>;
 
 /// Secret of one table, drawn when it was made.
 #[derive(Clone, Copy, Debug)]

@@ -25,8 +25,10 @@
 //! # Ok::<(), ratelimit_guard_core::error::Error>(())
 //! ```
 
+pub mod audit;
 pub mod cell;
 pub mod counter;
+pub mod detector;
 pub mod error;
 pub mod gcra;
 pub mod hash;

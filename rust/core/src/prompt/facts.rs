@@ -3,7 +3,7 @@
 use super::features::{FEATURES, features};
 use super::fields::{Fields, Piece, Role};
 use super::history::{Answer, History, MAX_ANSWERS, history, opening};
-use super::keys::{PREFIXES, keys, prefixes};
+use super::keys::{PREFIXES, keys, prefixes, suffix};
 use super::part;
 use super::segment::{MAX_SEGMENTS, Segment, segments};
 use super::sequence::Sequence;
@@ -53,6 +53,8 @@ pub struct Facts {
     pub keys: Vec<u64>,
     /// Hashes of the first words of the user's turn, as many as [`PREFIXES`] says and it has.
     pub prefixes: ArrayVec<u64, { PREFIXES.len() }>,
+    /// Hash of its last four words, digits masked as in the prefixes; 0 when it has fewer.
+    pub suffix: u64,
     /// Different lines and sentences of the user's turn.
     pub segments: ArrayVec<Segment, MAX_SEGMENTS>,
     /// The last answers of the conversation, in order.
@@ -124,6 +126,7 @@ fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Box<F
         sketch,
         keys: keys(masked, boundary),
         prefixes: prefixes(&masked[boundary..]),
+        suffix: suffix(&masked[boundary..]),
         segments: segments(user, &flags[boundary..]),
         answers: history.answers,
         features: features(words),

@@ -7,7 +7,7 @@
 
 mod decode;
 
-pub(super) use decode::decode_short;
+pub(crate) use decode::decode_short;
 pub use decode::{decode, inside, text};
 
 use super::fields::{Problem, Span};
@@ -22,7 +22,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What stood where a value was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `true` says that it holds backslashes.
     String(bool),
     /// Digits, with or without a sign.
@@ -36,7 +36,7 @@ pub(super) enum Kind {
 
 /// A place in a body that is UTF-8. Reading moves it on; an error leaves it anywhere.
 #[derive(Clone, Copy)]
-pub(super) struct Cursor<'b> {
+pub(crate) struct Cursor<'b> {
     bytes: &'b [u8],
     at: usize,
 }
@@ -257,7 +257,7 @@ impl<'b> Cursor<'b> {
 
 /// What closes an object or array.
 #[inline(always)]
-pub(super) fn closing(is_object: bool) -> u8 {
+pub(crate) fn closing(is_object: bool) -> u8 {
     if is_object { b'}' } else { b']' }
 }
 

@@ -9,6 +9,8 @@ pub const WORDS: usize = 5;
 pub const MAX_KEYS: usize = 128;
 /// Words at the start of the user's turn whose hashes make its prefix ladder.
 pub const PREFIXES: [usize; 3] = [4, 8, 16];
+/// Words at the end of the user's turn whose hash is its suffix.
+pub const SUFFIX: usize = 4;
 
 /// A text of up to [`MAX_SPARSE`] words keeps a key in four, one of twice as many a key in eight, and so on: whatever
 /// a text keeps, a shorter one with the same passage keeps too.
@@ -40,6 +42,12 @@ pub fn keys(words: &[u64], boundary: usize) -> Vec<u64> {
 #[inline(always)]
 pub fn prefixes(words: &[u64]) -> ArrayVec<u64, { PREFIXES.len() }> {
     PREFIXES.iter().filter_map(|&length| words.get(..length)).map(Sequence::of).collect()
+}
+
+/// Hash of the last words; 0 when there are fewer than [`SUFFIX`].
+#[inline(always)]
+pub fn suffix(words: &[u64]) -> u64 {
+    words.len().checked_sub(SUFFIX).map_or(0, |start| Sequence::of(&words[start..]))
 }
 
 /// Order matters: each word is turned by another amount. The lowest bits decide what is kept, so they too get some of

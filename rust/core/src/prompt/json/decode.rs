@@ -33,7 +33,7 @@ fn copy(raw: &[u8], out: &mut String) {
 
 /// What the inside of a short string means, as bytes; `None` when it does not fit or has a lone surrogate, which then
 /// equals no name of ours.
-pub(in crate::prompt) fn decode_short<'r>(mut raw: &[u8], room: &'r mut [u8]) -> Option<&'r [u8]> {
+pub(crate) fn decode_short<'r>(mut raw: &[u8], room: &'r mut [u8]) -> Option<&'r [u8]> {
     let mut used = 0;
     while let Some(first) = raw.first() {
         if *first == b'\\' {

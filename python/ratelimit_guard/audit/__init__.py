@@ -1,0 +1,26 @@
+"""Audits: the detector over recorded traffic. The command line is `ratelimit-guard audit`.
+
+from pathlib import Path
+from ratelimit_guard.audit import audit, calibrate
+
+baseline = calibrate([Path("last-week.jsonl.gz")])
+result = audit([Path("yesterday.jsonl.gz")], baseline=baseline)
+restricted = [account for account in result.accounts if account.level == "throttle"]
+"""
+
+from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration, Example, Point, Signal, Suspect
+from ratelimit_guard.audit.run import audit, calibrate
+from ratelimit_guard.baseline import Baseline
+
+__all__ = [
+    "AccountResult",
+    "AuditResult",
+    "Baseline",
+    "Calibration",
+    "Example",
+    "Point",
+    "Signal",
+    "Suspect",
+    "audit",
+    "calibrate",
+]

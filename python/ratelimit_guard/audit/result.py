@@ -1,0 +1,117 @@
+"""What an audit found, as plain values: verdict lines, `explain` and the report are made of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+Level: TypeAlias = Literal["none", "observe", "throttle"]
+Mode: TypeAlias = Literal["enforce", "shadow"]
+
+
+class Signal(NamedTuple):
+    """One trait of an account, as far as the log goes.
+
+    `events` of `counted` requests showed it. `evidence` is the highest that the running proof against honest use ever
+    stood, in nats (e to its power to one); from `threshold` on the account is restricted. A signal without a
+    threshold observes only. `honest_rate` is the share of requests up to which an honest account may show it.
+    """
+
+    name: str
+    events: int
+    counted: int
+    evidence: float
+    threshold: float | None
+    honest_rate: float
+
+
+class Point(NamedTuple):
+    """How an account stood: `score` is the highest evidence so far over its threshold, 1 and above is restricted."""
+
+    time: float
+    requests: int
+    score: float
+
+
+class Example(NamedTuple):
+    """A request that showed a signal."""
+
+    time: float
+    request: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountResult:
+    """An account of the log. Times are seconds since the epoch; `flagged_*` are None unless it was restricted.
+
+    `requests` are all records of the account, `answered` those with an answer, `counted` those that the detector
+    judged: answered, and a prompt in them.
+    """
+
+    account: str
+    tenant: str
+    declared: str | None
+    requests: int
+    answered: int
+    counted: int
+    output_tokens: int
+    first: float
+    last: float
+    level: Level
+    score: float
+    flagged_at: float | None
+    flagged_request: str | None
+    flagged_after: int | None
+    signals: tuple[Signal, ...]
+    timeline: tuple[Point, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
+class Suspect(NamedTuple):
+    """An account of the history whose evidence was too strong to calibrate with."""
+
+    account: str
+    signal: str
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the history says about honest accounts.
+
+    `restricted` of `accounts` accounts of the history would have been restricted; `interval` is the 95 % confidence
+    interval of that rate (Clopper and Pearson, 1934). `guard` is the highest evidence of each signal that an account
+    of the history reached, the suspects left out.
+    """
+
+    accounts: int
+    requests: int
+    restricted: int
+    interval: tuple[float, float]
+    guard: dict[str, float]
+    suspects: tuple[Suspect, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """One run over a log.
+
+    `mode` is shadow when nothing was known about honest use before: then thresholds are wide and levels say what would
+    have happened. `skipped` counts lines that could not be used, by reason, with the number of the first such line;
+    `notes` counts what was odd and used all the same (records out of order, repeated lines, forgotten profiles).
+    """
+
+    files: tuple[str, ...]
+    alpha: float
+    mode: Mode
+    thresholds: dict[str, float]
+    lines: int
+    records: int
+    first: float | None
+    last: float | None
+    accounts: tuple[AccountResult, ...]
+    calibration: Calibration | None = None
+    skipped: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    notes: dict[str, int] = field(default_factory=dict[str, int])

@@ -1,0 +1,67 @@
+"""What `ratelimit-guard audit` prints: the result in a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from ratelimit_guard.audit.sentences import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration
+
+SHOWN = 20
+"""Accounts in the table; files and report have them all."""
+
+
+def summary(result: AuditResult) -> Iterator[Table | str]:
+    """The accounts to look at, and how far the figures can be relied on."""
+    found = sorted(
+        (account for account in result.accounts if account.level != "none"),
+        key=lambda account: (account.level != "throttle", -account.score),
+    )
+    if found:
+        yield _table(found[:SHOWN])
+    restricted = sum(account.level == "throttle" for account in found)
+    would = "would be restricted (shadow: no history was given)" if result.mode == "shadow" else "restricted"
+    observed = len(found) - restricted
+    yield f"{result.records:,} requests of {len(result.accounts):,} accounts: {restricted} {would}, {observed} observed"
+    if result.calibration:
+        yield from _reliance(result.calibration, result.alpha)
+    for reason, (lines, first) in result.skipped.items():
+        yield f"- skipped {lines:,} lines: {reason}, the first is line {first}"
+    for note, count in result.notes.items():
+        yield f"- {note.replace('_', ' ')}: {count:,}"
+
+
+def _table(accounts: list[AccountResult]) -> Table:
+    table = Table("account", "tenant", "level", "score", "requests", "flagged after", "signals")
+    for account in accounts:
+        signals = [signal.name for signal in account.signals if signal.threshold and signal.evidence > signal.threshold]
+        after = "" if account.flagged_after is None else f"{account.flagged_after:,}"
+        table.add_row(
+            visible(account.account),
+            visible(account.tenant),
+            account.level,
+            f"{account.score:.2f}",
+            f"{account.requests:,}",
+            after,
+            ", ".join(signals),
+        )
+    return table
+
+
+def _reliance(calibration: Calibration, alpha: float) -> Iterator[str]:
+    low, high = calibration.interval
+    rate = calibration.restricted / max(calibration.accounts, 1)
+    yield (
+        f"of {calibration.accounts:,} accounts of the history {calibration.restricted} would have been restricted: "
+        f"{rate:.2%}, 95 % interval {low:.2%} to {high:.2%}, asked for {alpha:.2%}"
+    )
+    for account, signal, nats in calibration.suspects:
+        yield f"- suspect in the history: {visible(account)} shows {signal} ({nats:.1f} nats)"
+    for gap in calibration.gaps:
+        yield f"- not known from the history: {gap}"

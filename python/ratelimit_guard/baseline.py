@@ -1,0 +1,158 @@
+"""What honest accounts did: learned from a history, kept as a small JSON file without any text."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ratelimit_guard._core import detector as _detector
+from ratelimit_guard.detector import CONVICTING, SIGNALS
+from ratelimit_guard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+VERSION = 1
+MAX_KEPT = 256
+"""Accounts kept for each signal: those with the most evidence. Only the highest of them can decide anything."""
+
+SUSPECT = 2.0
+"""An account with this many times the evidence that alpha asks for is a suspect, and calibrates nothing: else a single
+extraction account in the history would switch a signal off."""
+
+MAX_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The highest evidence of each signal that accounts of a history reached.
+
+    `maxima` are (nats, account) of every signal, highest first, at most `MAX_KEPT`.
+    """
+
+    accounts: int
+    requests: int
+    first: float | None
+    last: float | None
+    maxima: dict[str, tuple[tuple[float, str], ...]]
+
+    @classmethod
+    def of(
+        cls,
+        accounts: Iterable[tuple[str, dict[str, float]]],
+        *,
+        requests: int,
+        first: float | None,
+        last: float | None,
+    ) -> Baseline:
+        """From the highest evidence of each account. Cost: memory for `MAX_KEPT` accounts and a signal's evidence."""
+        number = 0
+        maxima: dict[str, list[tuple[float, str]]] = {name: [] for name in SIGNALS}
+        for account, evidence in accounts:
+            number += 1
+            for name, nats in evidence.items():
+                maxima[name].append((nats, account))
+                if len(maxima[name]) >= 4 * MAX_KEPT:
+                    maxima[name] = _highest(maxima[name])
+        kept = {name: tuple(_highest(values)) for name, values in maxima.items()}
+        return cls(number, requests, first, last, kept)
+
+    def guard(self, alpha: float) -> tuple[float, float, float]:
+        """The highest evidence of each convicting signal, suspects left out."""
+        ceiling = SUSPECT * _detector.nominal_evidence(alpha)
+        one, two, three = (
+            max((nats for nats, _ in self.maxima[name] if nats <= ceiling), default=-math.inf) for name in CONVICTING
+        )
+        return one, two, three
+
+    def suspects(self, alpha: float) -> list[tuple[str, str, float]]:
+        """Account, signal and evidence of those that show so much that somebody should look at them."""
+        ceiling = SUSPECT * _detector.nominal_evidence(alpha)
+        return [(account, name, nats) for name in CONVICTING for nats, account in self.maxima[name] if nats > ceiling]
+
+    def restricted(self, alpha: float) -> int:
+        """Accounts of the history that would have been restricted, each judged by what the others show."""
+        nominal = _detector.nominal_evidence(alpha)
+        found: set[str] = set()
+        for name in CONVICTING:
+            honest = [nats for nats, _ in self.maxima[name] if nats <= SUSPECT * nominal]
+            second = honest[1] if len(honest) > 1 else -math.inf
+            found.update(account for nats, account in self.maxima[name] if nats > max(nominal, second))
+        return len(found)
+
+    def dumps(self) -> str:
+        """As JSON."""
+        fields = {name: getattr(self, name) for name in ("accounts", "requests", "first", "last", "maxima")}
+        return json.dumps({"format": "ratelimit-guard baseline", "version": VERSION, **fields}, indent=1) + "\n"
+
+    @classmethod
+    def loads(cls, text: str, source: str = "baseline") -> Baseline:
+        """From JSON. `ConfigError` for what `dumps` did not write."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            if values.pop("format") != "ratelimit-guard baseline" or values.pop("version") != VERSION:
+                msg = f"{source} is of another version: calibrate again"
+                raise ConfigError(msg)
+            maxima = {name: _pairs(values["maxima"][name]) for name in SIGNALS}
+            first, last = (None if values[name] is None else float(values[name]) for name in ("first", "last"))
+            return cls(int(values["accounts"]), int(values["requests"]), first, last, maxima)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            msg = f"{source} is no baseline: write one with `ratelimit-guard calibrate HISTORY -o {source}`"
+            raise ConfigError(msg) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Baseline:
+        """From a file. `ConfigError` when it cannot be read or is none."""
+        try:
+            with Path(path).open(encoding="utf-8") as file:
+                return cls.loads(file.read(MAX_BYTES), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"cannot read the baseline {path}: {error}"
+            raise ConfigError(msg) from None
+
+
+def _highest(values: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    return sorted(values, key=lambda pair: -pair[0])[:MAX_KEPT]
+
+
+def _pairs(values: list[list[Any]]) -> tuple[tuple[float, str], ...]:
+    return tuple(_highest([(float(nats), str(account)) for nats, account in values]))
+
+
+def confidence(found: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a rate (Clopper and Pearson, 1934)."""
+    tail = (1 - level) / 2
+    if of == 0:
+        return 0.0, 1.0
+    low = 0.0 if found == 0 else _root(lambda rate: _at_least(found, of, rate) - tail)
+    high = 1.0 if found == of else _root(lambda rate: tail - (1 - _at_least(found + 1, of, rate)))
+    return low, high
+
+
+def _at_least(found: int, of: int, rate: float) -> float:
+    """The probability of `found` successes and more."""
+    if found == 0:
+        return 1.0
+    log_rate, log_rest = math.log(rate), math.log1p(-rate)
+    whole = math.lgamma(of + 1)
+    fewer = (
+        math.exp(whole - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * log_rate + (of - k) * log_rest)
+        for k in range(found)
+    )
+    return 1.0 - math.fsum(fewer)
+
+
+def _root(rising: Callable[[float], float]) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if rising(middle) < 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -1,0 +1,153 @@
+//! `Auditor`: a log in chunks in, accounts out.
+
+use crate::arguments::text;
+use crate::detector::{by_name, capacity, forgotten, thresholds};
+use crate::error::OrRaise;
+use crate::prompt::{Tables, seed_of, tables};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use ratelimit_guard_core::audit::ledger::Tally;
+use ratelimit_guard_core::audit::record::Column;
+use ratelimit_guard_core::audit::{self, Format, Skip};
+use ratelimit_guard_core::detector::Detector;
+use ratelimit_guard_core::detector::signal::{CONVICTING, Signal};
+use ratelimit_guard_core::error::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[pyclass(frozen, module = "ratelimit_guard._core")]
+pub struct Auditor(Mutex<audit::Auditor>);
+
+impl Auditor {
+    fn lock(&self) -> MutexGuard<'_, audit::Auditor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Auditor {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        columns: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+        dialects: Tables<'_>,
+        secret: &Bound<'_, PyBytes>,
+        alpha: &Bound<'_, PyAny>,
+        guard: Option<[f64; CONVICTING]>,
+        capacity: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let make = || {
+            let columns: Vec<_> =
+                columns.iter().map(|(name, path)| column(name, path)).collect::<Result<_, Error>>()?;
+            let format = Format::new(&columns, &tables(&dialects)?, seed_of(secret.as_bytes())?)?;
+            let detector = Detector::new(thresholds(alpha, guard)?, self::capacity(capacity)?);
+            Ok(Self(Mutex::new(audit::Auditor::new(format, detector))))
+        };
+        make().or_raise(py)
+    }
+
+    fn declare(&self, account: &str) {
+        self.lock().declare(account);
+    }
+
+    fn feed(&self, chunk: &Bound<'_, PyBytes>) {
+        let bytes = chunk.as_bytes();
+        chunk.py().detach(|| self.lock().feed(bytes));
+    }
+
+    fn end_file(&self, py: Python<'_>) {
+        py.detach(|| self.lock().end_file());
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().ledger.tallies().len()
+    }
+
+    fn accounts<'py>(&self, py: Python<'py>, start: usize, end: usize) -> PyResult<Bound<'py, PyList>> {
+        let auditor = self.lock();
+        let tallies = auditor.ledger.tallies();
+        let end = end.min(tallies.len());
+        let rows: Vec<_> = tallies
+            .get(start.min(end)..end)
+            .unwrap_or_default()
+            .iter()
+            .map(|tally| row(py, tally))
+            .collect::<PyResult<_>>()?;
+        PyList::new(py, rows)
+    }
+
+    #[getter]
+    fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        by_name(py, self.lock().detector.thresholds())
+    }
+
+    #[getter]
+    fn totals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let auditor = self.lock();
+        let totals = &auditor.totals;
+        let dict = PyDict::new(py);
+        dict.set_item("lines", totals.lines)?;
+        dict.set_item("records", totals.records)?;
+        dict.set_item("span", totals.span)?;
+        let skipped = PyDict::new(py);
+        for why in Skip::ALL {
+            let (count, first) = totals.skipped[why as usize];
+            if count > 0 {
+                skipped.set_item(why.name(), (count, first))?;
+            }
+        }
+        dict.set_item("skipped", skipped)?;
+        dict.set_item("repeated", totals.repeated)?;
+        dict.set_item("out_of_order", totals.out_of_order)?;
+        dict.set_item("jumps", totals.jumps)?;
+        dict.set_item("no_prompt", totals.no_prompt)?;
+        dict.set_item("not_judged", totals.not_judged)?;
+        dict.set_item("unlisted", auditor.ledger.unlisted)?;
+        dict.set_item("forgotten", forgotten(py, &auditor.detector.accounts.forgotten)?)?;
+        Ok(dict)
+    }
+}
+
+fn column(name: &Bound<'_, PyAny>, path: &Bound<'_, PyAny>) -> Result<(Column, String), Error> {
+    let name = text("column", name)?;
+    let column = Column::ALL.into_iter().find(|column| column.name() == name).ok_or_else(|| {
+        let known = Column::ALL.map(Column::name).join(", ");
+        Error::config(format!("no such column: {name:?}: write one of {known}"))
+    })?;
+    Ok((column, text("path", path)?.to_owned()))
+}
+
+/// What `AccountResult` is made of.
+fn row<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("account", &*tally.account)?;
+    dict.set_item("tenant", &*tally.tenant)?;
+    dict.set_item("requests", tally.requests)?;
+    dict.set_item("answered", tally.answered)?;
+    dict.set_item("counted", tally.counted)?;
+    dict.set_item("output_tokens", tally.output_tokens)?;
+    dict.set_item("first", tally.first)?;
+    dict.set_item("last", tally.last)?;
+    dict.set_item("level", tally.level.name())?;
+    dict.set_item("score", tally.score)?;
+    let flag = tally.flag.as_ref().map(|flag| (flag.time, &*flag.id, flag.after));
+    dict.set_item("flag", flag)?;
+    let signal = |signal: Signal| {
+        let (events, counted) = tally.events[signal as usize];
+        (signal.name(), events, counted, tally.evidence[signal as usize])
+    };
+    dict.set_item("signals", PyTuple::new(py, Signal::ALL.map(signal))?)?;
+    let points = tally.timeline.points().map(|point| (point.time, point.requests, point.score));
+    dict.set_item("timeline", PyTuple::new(py, points.collect::<Vec<_>>())?)?;
+    let examples = tally.examples.iter().map(|(time, id, signal)| (*time, &**id, signal.name()));
+    dict.set_item("examples", PyTuple::new(py, examples.collect::<Vec<_>>())?)?;
+    Ok(dict)
+}
+
+pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let module = PyModule::new(py, "audit")?;
+    module.add_class::<Auditor>()?;
+    module.add("COLUMNS", PyTuple::new(py, Column::ALL.map(Column::name))?)?;
+    module.add("MAX_LINE", audit::MAX_LINE)?;
+    module.add("MAX_ACCOUNTS", audit::ledger::MAX_ACCOUNTS)?;
+    Ok(module)
+}

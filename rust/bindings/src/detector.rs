@@ -1,0 +1,130 @@
+//! `Detector`: prompts in, verdicts out.
+
+use crate::arguments::{whole, with_text};
+use crate::error::OrRaise;
+use crate::prompt::{Prompt, seed_of};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use ratelimit_guard_core::detector::accounts::Forgotten;
+use ratelimit_guard_core::detector::profile::Observation;
+use ratelimit_guard_core::detector::signal::{CONVICTING, Signal};
+use ratelimit_guard_core::detector::threshold::{Thresholds, nominal};
+use ratelimit_guard_core::detector::{self, Assessment};
+use ratelimit_guard_core::error::Error;
+use ratelimit_guard_core::hash::Seed;
+use std::sync::{Mutex, PoisonError};
+
+/// Profiles kept unless told otherwise: 100 MiB when all are in use.
+pub const DEFAULT_CAPACITY: usize = 1 << 16;
+const MAX_CAPACITY: u64 = 1 << 24;
+
+#[pyclass(frozen, module = "ratelimit_guard._core")]
+pub struct Detector {
+    detector: Mutex<detector::Detector>,
+    seed: Seed,
+}
+
+/// What is enough: `guard` is None without history, else the highest honest evidence of each convicting signal.
+pub fn thresholds(alpha: &Bound<'_, PyAny>, guard: Option<[f64; CONVICTING]>) -> Result<Thresholds, Error> {
+    let alpha = crate::arguments::number(alpha);
+    let alpha = alpha.map_err(|given| Error::config(format!("alpha must be a rate between 0 and 1, got {given}")))?;
+    Thresholds::new(alpha, guard)
+}
+
+pub fn capacity(capacity: &Bound<'_, PyAny>) -> Result<usize, Error> {
+    match whole("capacity", MAX_CAPACITY, capacity)? {
+        capacity @ 1..=MAX_CAPACITY => Ok(capacity as usize),
+        capacity => Err(Error::config(format!("capacity must be 1 to {MAX_CAPACITY} accounts, got {capacity}"))),
+    }
+}
+
+/// Thresholds by the names of the signals.
+pub fn by_name<'py>(py: Python<'py>, thresholds: &Thresholds) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    Signal::ALL.iter().try_for_each(|&signal| dict.set_item(signal.name(), thresholds.of(signal)))?;
+    Ok(dict)
+}
+
+/// Counts of forgotten profiles by their names.
+pub fn forgotten<'py>(py: Python<'py>, forgotten: &Forgotten) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("newcomers", forgotten.newcomers)?;
+    dict.set_item("established", forgotten.established)?;
+    dict.set_item("convicted", forgotten.convicted)?;
+    Ok(dict)
+}
+
+#[pymethods]
+impl Detector {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        secret: &Bound<'_, PyBytes>,
+        alpha: &Bound<'_, PyAny>,
+        guard: Option<[f64; CONVICTING]>,
+        capacity: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let make = || {
+            let detector = detector::Detector::new(thresholds(alpha, guard)?, self::capacity(capacity)?);
+            Ok(Self { detector: Mutex::new(detector), seed: seed_of(secret.as_bytes())? })
+        };
+        make().or_raise(py)
+    }
+
+    fn observe<'py>(
+        &self,
+        account: &Bound<'py, PyAny>,
+        prompt: &Bound<'py, Prompt>,
+        time: f64,
+        answer_tokens: Option<u64>,
+        declared: bool,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let answer_tokens = answer_tokens.map(|tokens| tokens.min(u64::from(u32::MAX)) as u32);
+        let seen = Observation { facts: &prompt.get().facts, answer_tokens, time: time as u64, is_declared: declared };
+        let key = with_text("account", account, |name| Ok(self.seed.digest(name).0[0]))?;
+        let assessment = self.detector.lock().unwrap_or_else(PoisonError::into_inner).observe(key, &seen);
+        tuple(account.py(), &assessment)
+    }
+
+    fn release(&self, account: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let key = with_text("account", account, |name| Ok(self.seed.digest(name).0[0]))?;
+        Ok(self.detector.lock().unwrap_or_else(PoisonError::into_inner).accounts.remove(key))
+    }
+
+    #[getter]
+    fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        by_name(py, self.detector.lock().unwrap_or_else(PoisonError::into_inner).thresholds())
+    }
+
+    #[getter]
+    fn forgotten<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        forgotten(py, &self.detector.lock().unwrap_or_else(PoisonError::into_inner).accounts.forgotten)
+    }
+
+    fn __len__(&self) -> usize {
+        self.detector.lock().unwrap_or_else(PoisonError::into_inner).accounts.len()
+    }
+}
+
+/// Level, score, requests, events and evidence.
+fn tuple<'py>(py: Python<'py>, assessment: &Assessment) -> PyResult<Bound<'py, PyTuple>> {
+    let Assessment { level, score, events, evidence, requests } = assessment;
+    (level.name(), *score, *requests, *events, *evidence).into_pyobject(py)
+}
+
+pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let module = PyModule::new(py, "detector")?;
+    module.add_class::<Detector>()?;
+    module.add("DEFAULT_CAPACITY", DEFAULT_CAPACITY)?;
+    module.add("MEMORY", detector::MEMORY)?;
+    module.add("WIDE", detector::threshold::WIDE)?;
+    let signals = Signal::ALL.map(|signal| (signal.name(), signal.convicts(), signal.hypothesis().honest));
+    module.add("SIGNALS", PyTuple::new(py, signals)?)?;
+    module.add_function(wrap_pyfunction!(nominal_evidence, &module)?)?;
+    Ok(module)
+}
+
+#[pyfunction]
+fn nominal_evidence(alpha: f64) -> f64 {
+    nominal(alpha)
+}

@@ -1,0 +1,336 @@
+//! A log in, verdicts out: the detector over recorded traffic, line by line in the order of the log, so that a verdict
+//! uses nothing that comes later.
+//!
+//! **The way of a line.** [`record`] finds its columns, [`value`] reads them, the prompt scanner and the detector are
+//! the ones of live traffic, and the [`ledger`] keeps what came of it. Lines that cannot be used are counted with
+//! their reason and passed over.
+
+pub mod ledger;
+pub mod record;
+pub mod timeline;
+pub mod value;
+
+use crate::detector::profile::Observation;
+use crate::detector::{Assessment, Detector};
+use crate::error::Error;
+use crate::hash::{ByHash, Seed, mix};
+use crate::prompt::dialect::Dialect;
+use crate::prompt::facts::facts;
+use crate::prompt::fields::{Fields, Problem, Span};
+use crate::prompt::json;
+use crate::prompt::scan::Scanner;
+use crate::prompt::text::Scratch;
+use crate::prompt::words::Keys;
+use ledger::{Entry, Ledger};
+use record::{Column, Columns, RecordReader};
+
+/// Longest line. What is longer is passed over without being kept.
+pub const MAX_LINE: usize = 64 << 20;
+/// Longest name of an account, a tenant or a request; the rest is cut off.
+pub const MAX_NAME: usize = 256;
+/// Lines that are remembered to know repeated ones: by their request's name, account and time.
+const REMEMBERED: usize = 1 << 16;
+/// Seconds between two lines in order from which on a clock must have jumped.
+const JUMP: f64 = 24.0 * 3600.0;
+
+/// Why a line could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Skip {
+    /// No JSON object.
+    NotJson,
+    /// Bytes that are no UTF-8.
+    NotUtf8,
+    /// Nested too deep.
+    TooDeep,
+    /// Longer than [`MAX_LINE`].
+    TooLong,
+    /// Nobody sent it.
+    NoAccount,
+    /// No time, or none that is understood.
+    NoTime,
+}
+
+impl Skip {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::NotJson, Self::NotUtf8, Self::TooDeep, Self::TooLong, Self::NoAccount, Self::NoTime];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotJson => "not-json",
+            Self::NotUtf8 => "not-utf-8",
+            Self::TooDeep => "too-deep",
+            Self::TooLong => "too-long",
+            Self::NoAccount => "no-account",
+            Self::NoTime => "no-time",
+        }
+    }
+
+    fn of(problem: Problem) -> Self {
+        match problem {
+            Problem::NotUtf8 => Self::NotUtf8,
+            Problem::TooDeep => Self::TooDeep,
+            _ => Self::NotJson,
+        }
+    }
+}
+
+/// Counts of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Lines, blank ones left out.
+    pub lines: u64,
+    /// Lines that were used.
+    pub records: u64,
+    /// Of each reason how many lines were passed over, and the number of the first (from 1).
+    pub skipped: [(u64, u64); Skip::ALL.len()],
+    /// Lines that repeat a recent one: passed over.
+    pub repeated: u64,
+    /// Records older than the one before.
+    pub out_of_order: u64,
+    /// Records a day and more away from the one before.
+    pub jumps: u64,
+    /// Answered records whose request holds no prompt that can be read.
+    pub no_prompt: u64,
+    /// Records that ask for no text, or got no answer.
+    pub not_judged: u64,
+    /// Earliest and latest time.
+    pub span: Option<(f64, f64)>,
+}
+
+/// Where things stand in a log, and how prompts are hashed.
+#[derive(Debug)]
+pub struct Format {
+    /// Of the records.
+    pub records: RecordReader,
+    /// Of the bodies.
+    pub prompts: Scanner,
+    /// Secret of the word hashes.
+    pub keys: Keys,
+    /// Secret of the accounts' hashes.
+    pub seed: Seed,
+}
+
+impl Format {
+    /// For records by `paths`, and bodies by `dialects`.
+    pub fn new(paths: &[(Column, String)], dialects: &[Dialect], seed: Seed) -> Result<Self, Error> {
+        let records = RecordReader::new(paths)?;
+        Ok(Self { records, prompts: Scanner::new(dialects, MAX_LINE)?, keys: Keys::new(seed), seed })
+    }
+}
+
+/// Reads a log in chunks.
+#[derive(Debug)]
+pub struct Auditor {
+    format: Format,
+    /// Judges the accounts.
+    pub detector: Detector,
+    /// What came of them.
+    pub ledger: Ledger,
+    /// What came of the lines.
+    pub totals: Totals,
+    declared: ByHash<()>,
+    repeats: Box<[u64]>,
+    now: f64,
+    /// The line that the last chunk began.
+    rest: Vec<u8>,
+    is_too_long: bool,
+    room: Room,
+}
+
+/// Buffers, reused from line to line.
+#[derive(Debug, Default)]
+struct Room {
+    fields: Fields,
+    scratch: Scratch,
+    body: String,
+    names: [String; 3],
+}
+
+impl Auditor {
+    /// One with nothing read.
+    pub fn new(format: Format, detector: Detector) -> Self {
+        Self {
+            format,
+            detector,
+            ledger: Ledger::default(),
+            totals: Totals::default(),
+            declared: ByHash::default(),
+            repeats: vec![0; REMEMBERED].into(),
+            now: f64::NEG_INFINITY,
+            rest: Vec::new(),
+            is_too_long: false,
+            room: Room::default(),
+        }
+    }
+
+    /// The operator knows that this account tests the model.
+    pub fn declare(&mut self, account: &str) {
+        self.declared.insert(self.key(account), ());
+    }
+
+    /// Read the next bytes of the log. Cost: about 10 µs for a record of 1 KB.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            self.end_line(&rest[..end]);
+            rest = &rest[end + 1..];
+        }
+        self.keep(rest);
+    }
+
+    /// The file has ended: so has its last line.
+    pub fn end_file(&mut self) {
+        self.end_line(b"");
+    }
+
+    fn keep(&mut self, part: &[u8]) {
+        self.is_too_long |= self.rest.len() + part.len() > MAX_LINE;
+        if self.is_too_long {
+            self.rest = Vec::new();
+        } else {
+            self.rest.extend_from_slice(part);
+        }
+    }
+
+    fn end_line(&mut self, end: &[u8]) {
+        if self.rest.is_empty() && !self.is_too_long && end.len() <= MAX_LINE {
+            return self.line(end);
+        }
+        self.keep(end);
+        if std::mem::take(&mut self.is_too_long) {
+            self.totals.lines += 1;
+            return self.skip(Skip::TooLong);
+        }
+        let line = std::mem::take(&mut self.rest);
+        self.line(&line);
+        self.rest = line;
+        self.rest.clear();
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        self.totals.lines += 1;
+        if let Err(why) = self.record(line) {
+            self.skip(why);
+        }
+    }
+
+    fn skip(&mut self, why: Skip) {
+        let (count, first) = &mut self.totals.skipped[why as usize];
+        *count += 1;
+        if *count == 1 {
+            *first = self.totals.lines;
+        }
+    }
+
+    fn record(&mut self, line: &[u8]) -> Result<(), Skip> {
+        let columns = self.format.records.read(line).map_err(Skip::of)?;
+        let text = |column: Column| columns[column as usize].map(|span| text(line, span));
+        let time = text(Column::Time).and_then(value::time).ok_or(Skip::NoTime)?;
+        let mut names = std::mem::take(&mut self.room.names);
+        for (name, column) in names.iter_mut().zip([Column::Account, Column::Tenant, Column::Id]) {
+            read_name(line, columns[column as usize], name);
+        }
+        let [account, tenant, id] = &names;
+        let is_answered = text(Column::Status).is_none_or(value::is_answered);
+        let answer_tokens = text(Column::AnswerTokens).and_then(value::count);
+        let tenant = if tenant.is_empty() { account } else { tenant };
+        let entry = Entry { account, tenant, id, time, answer_tokens: answer_tokens.unwrap_or(0), is_answered };
+        let generates = text(Column::Path).is_none_or(value::generates);
+        let used = if account.is_empty() {
+            Err(Skip::NoAccount)
+        } else {
+            self.take(line, &columns, &entry, answer_tokens, is_answered && generates);
+            Ok(())
+        };
+        self.room.names = names;
+        used
+    }
+
+    fn take(&mut self, line: &[u8], columns: &Columns, entry: &Entry<'_>, tokens: Option<u32>, is_judged: bool) {
+        let key = self.key(entry.account);
+        if self.is_repeated(key, entry) {
+            self.totals.repeated += 1;
+            return;
+        }
+        self.totals.records += 1;
+        self.keep_time(entry.time);
+        let judged = match is_judged {
+            true => self.judge(line, columns[Column::Request as usize], key, entry.time, tokens),
+            false => {
+                self.totals.not_judged += 1;
+                None
+            }
+        };
+        let is_watched = judged.is_some_and(|assessment| assessment.level != Default::default());
+        if let Some(tally) = self.ledger.line(key, entry, is_watched) {
+            tally.add(entry, judged.as_ref());
+        }
+    }
+
+    fn judge(
+        &mut self,
+        line: &[u8],
+        request: Option<Span>,
+        key: u64,
+        time: f64,
+        answer_tokens: Option<u32>,
+    ) -> Option<Assessment> {
+        let Room { fields, scratch, body, .. } = &mut self.room;
+        let bytes = request.map_or(&b""[..], |span| &line[span.range()]);
+        let bytes = if bytes.starts_with(b"\"") {
+            json::text(line, request?, body);
+            body.as_bytes()
+        } else {
+            bytes
+        };
+        if self.format.prompts.scan(bytes, fields).is_err() || fields.pieces.is_empty() {
+            self.totals.no_prompt += 1;
+            return None;
+        }
+        let facts = facts(bytes, fields, &self.format.keys, scratch);
+        let is_declared = self.declared.contains_key(&key);
+        let seen = Observation { facts: &facts, answer_tokens, time: time as u64, is_declared };
+        Some(self.detector.observe(key, &seen))
+    }
+
+    /// A direct-mapped table: a line is forgotten when another falls on its place.
+    fn is_repeated(&mut self, key: u64, entry: &Entry<'_>) -> bool {
+        if entry.id.is_empty() {
+            return false;
+        }
+        let hash = mix(key ^ self.key(entry.id).rotate_left(1) ^ mix(entry.time.to_bits())).max(1);
+        let place = &mut self.repeats[hash as usize % REMEMBERED];
+        std::mem::replace(place, hash) == hash
+    }
+
+    fn keep_time(&mut self, time: f64) {
+        self.totals.out_of_order += u64::from(time < self.now);
+        self.totals.jumps += u64::from(self.now.is_finite() && (time - self.now).abs() > JUMP);
+        self.now = time;
+        let (first, last) = self.totals.span.unwrap_or((time, time));
+        self.totals.span = Some((first.min(time), last.max(time)));
+    }
+
+    fn key(&self, name: &str) -> u64 {
+        self.format.seed.digest(name.as_bytes()).0[0]
+    }
+}
+
+fn text(line: &[u8], span: Span) -> &str {
+    str::from_utf8(&line[span.range()]).unwrap_or_default()
+}
+
+/// A name: a string as it reads after its escapes, a number as it stands; nothing else names anything.
+fn read_name(line: &[u8], span: Option<Span>, name: &mut String) {
+    name.clear();
+    let Some(span) = span.filter(|span| !matches!(line[span.start as usize], b'{' | b'[')) else { return };
+    json::text(line, span, name);
+    let cut = (0..=name.len().min(MAX_NAME)).rfind(|&at| name.is_char_boundary(at));
+    name.truncate(cut.unwrap_or_default());
+}

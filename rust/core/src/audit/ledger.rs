@@ -1,0 +1,147 @@
+//! What an audit keeps of each account: sums, the highest evidence, and when it was flagged.
+
+use super::timeline::{Point, Timeline};
+use crate::detector::signal::{SIGNALS, Signal};
+use crate::detector::{Assessment, Level};
+use crate::hash::ByHash;
+
+/// Accounts with a line of their own; what more there are, with a request or two each, share the last one. About
+/// 200 bytes for each that was seen once.
+pub const MAX_ACCOUNTS: usize = 1 << 20;
+/// Requests kept as examples of an account's convicting signals: the first ones.
+pub const MAX_EXAMPLES: usize = 12;
+
+/// A record as far as the ledger is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'l> {
+    /// Name of the account.
+    pub account: &'l str,
+    /// Name of the tenant.
+    pub tenant: &'l str,
+    /// Name of the request.
+    pub id: &'l str,
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// Tokens of the answer.
+    pub answer_tokens: u32,
+    /// The model answered.
+    pub is_answered: bool,
+}
+
+/// The request that an account was flagged at.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// Name of the request.
+    pub id: Box<str>,
+    /// Requests of the account before it.
+    pub after: u32,
+}
+
+/// An account.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Its name.
+    pub account: Box<str>,
+    /// Its tenant's.
+    pub tenant: Box<str>,
+    /// Records.
+    pub requests: u32,
+    /// Records with an answer.
+    pub answered: u32,
+    /// Records that were judged.
+    pub counted: u32,
+    /// Tokens of all answers.
+    pub output_tokens: u64,
+    /// Time of the first record.
+    pub first: f64,
+    /// Of the last.
+    pub last: f64,
+    /// The highest level.
+    pub level: Level,
+    /// The highest score.
+    pub score: f64,
+    /// When it was first restricted.
+    pub flag: Option<Box<Flag>>,
+    /// Events of each signal, and requests that counted for it.
+    pub events: [(u32, u32); SIGNALS],
+    /// The highest evidence of each signal.
+    pub evidence: [f32; SIGNALS],
+    /// How the score went.
+    pub timeline: Timeline,
+    /// Requests that showed a convicting signal: time, name, signal.
+    pub examples: Vec<(f64, Box<str>, Signal)>,
+}
+
+/// All accounts.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    tallies: Vec<Tally>,
+    index: ByHash<usize>,
+    /// Requests of accounts for which there was no line.
+    pub unlisted: u64,
+}
+
+impl Ledger {
+    /// Accounts in the order of their first records.
+    pub fn tallies(&self) -> &[Tally] {
+        &self.tallies
+    }
+
+    /// The line of an account, made when there is room. One that is watched gets a line as long as there are not twice
+    /// as many as there may be.
+    pub fn line(&mut self, key: u64, entry: &Entry<'_>, is_watched: bool) -> Option<&mut Tally> {
+        let place = match self.index.get(&key) {
+            Some(&place) => place,
+            None if self.tallies.len() < MAX_ACCOUNTS << u32::from(is_watched) => {
+                let evidence = [f32::NEG_INFINITY; SIGNALS];
+                let (account, tenant) = (entry.account.into(), entry.tenant.into());
+                self.tallies.push(Tally { account, tenant, first: entry.time, evidence, ..Tally::default() });
+                self.index.insert(key, self.tallies.len() - 1);
+                self.tallies.len() - 1
+            }
+            None => {
+                self.unlisted += 1;
+                return None;
+            }
+        };
+        Some(&mut self.tallies[place])
+    }
+}
+
+impl Tally {
+    /// Add a record; `judged` says what the detector made of it. `flag_for` is the level that restricts.
+    pub fn add(&mut self, entry: &Entry<'_>, judged: Option<&Assessment>) {
+        if let Some(assessment) = judged {
+            self.judge(entry, assessment);
+        }
+        self.requests += 1;
+        self.answered += u32::from(entry.is_answered);
+        self.output_tokens += u64::from(entry.answer_tokens);
+        self.first = self.first.min(entry.time);
+        self.last = self.last.max(entry.time);
+    }
+
+    fn judge(&mut self, entry: &Entry<'_>, assessment: &Assessment) {
+        self.counted += 1;
+        self.level = self.level.max(assessment.level);
+        self.score = self.score.max(assessment.score);
+        if assessment.level == Level::Throttle && self.flag.is_none() {
+            let flag = Flag { time: entry.time, id: entry.id.into(), after: self.requests };
+            self.flag = Some(Box::new(flag));
+        }
+        for signal in Signal::ALL {
+            let number = signal as usize;
+            let Some(shown) = assessment.events[number] else { continue };
+            self.events[number].0 += u32::from(shown);
+            self.events[number].1 += 1;
+            self.evidence[number] = self.evidence[number].max(assessment.evidence[number] as f32);
+            if shown && signal.convicts() && self.examples.len() < MAX_EXAMPLES {
+                self.examples.push((entry.time, entry.id.into(), signal));
+            }
+        }
+        let score = self.score as f32;
+        self.timeline.add(Point { time: entry.time, requests: self.requests + 1, score });
+    }
+}

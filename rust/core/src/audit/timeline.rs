@@ -1,0 +1,50 @@
+//! How an account's score went, in a few points however many requests it has.
+
+/// Points kept at most; when they are full every other one goes, and from then on half as many are taken.
+pub const MAX_POINTS: usize = 48;
+/// Requests before which there is nothing to draw.
+const START: u32 = 8;
+
+/// A point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// Requests up to it.
+    pub requests: u32,
+    /// The highest score so far.
+    pub score: f32,
+}
+
+/// The points, and every how many requests one is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    points: Vec<Point>,
+    stride: u32,
+    /// The newest, kept or not: a line ends where the account does.
+    newest: Option<Point>,
+}
+
+impl Timeline {
+    /// Add how the account stands after a request.
+    pub fn add(&mut self, point: Point) {
+        self.newest = (point.requests >= START).then_some(point);
+        self.stride = self.stride.max(1);
+        if self.newest.is_none() || !point.requests.is_multiple_of(self.stride) {
+            return;
+        }
+        if self.points.len() == MAX_POINTS {
+            self.stride *= 2;
+            self.points.retain(|point| point.requests.is_multiple_of(self.stride));
+        }
+        if point.requests.is_multiple_of(self.stride) {
+            self.points.push(point);
+        }
+    }
+
+    /// From the first to the newest.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        let newest = self.newest.filter(|newest| self.points.last() != Some(newest));
+        self.points.iter().copied().chain(newest)
+    }
+}

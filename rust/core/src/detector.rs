@@ -1,0 +1,130 @@
+//! Tells a heavy customer from an account that extracts the model: request by request, without clock and without I/O.
+//!
+//! **The way of an observation.** [`accounts`] finds the account's [`profile`], which looks the prompt's segments up
+//! ([`rows`] in its [`recall`]), says which [`events`] it shows and counts them; [`evidence`] weighs the counts of
+//! each [`signal`], and [`threshold`] says when that is enough.
+//!
+//! Volume, speed, time of day, parameters and tier are not looked at.
+
+pub mod accounts;
+pub mod events;
+pub mod evidence;
+pub mod profile;
+pub mod recall;
+pub mod rows;
+pub mod signal;
+pub mod threshold;
+
+use accounts::Accounts;
+use evidence::Test;
+use profile::{Events, Evidence, Observation, Profile};
+use signal::{CONVICTING, SIGNALS, Signal};
+use threshold::Thresholds;
+
+/// Seconds after which an account that was not seen starts anew, convicted or not: 30 days.
+pub const MEMORY: u32 = 30 * 24 * 60 * 60;
+/// Evidence of a mosaic alone never scores as high as what restricts.
+const MOSAIC_SCORE: f64 = 0.99;
+
+/// What may be done about an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    #[default]
+    None,
+    /// Watch it; shown to the operator.
+    Observe,
+    /// Restrict it.
+    Throttle,
+}
+
+impl Level {
+    /// The name in verdicts and in Python.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Observe => "observe",
+            Self::Throttle => "throttle",
+        }
+    }
+}
+
+/// How an account stands after a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Assessment {
+    /// What may be done.
+    pub level: Level,
+    /// The highest evidence ever over its threshold: 1 and more convicts.
+    pub score: f64,
+    /// What this request showed.
+    pub events: Events,
+    /// Evidence after it.
+    pub evidence: Evidence,
+    /// Requests of the account so far.
+    pub requests: u32,
+}
+
+/// Judges accounts.
+#[derive(Debug)]
+pub struct Detector {
+    /// Profiles of the accounts.
+    pub accounts: Accounts,
+    thresholds: Thresholds,
+    tests: [Test; SIGNALS],
+}
+
+impl Detector {
+    /// One for at most `capacity` accounts at a time.
+    pub fn new(thresholds: Thresholds, capacity: usize) -> Self {
+        Self { accounts: Accounts::new(capacity), thresholds, tests: Signal::tests() }
+    }
+
+    /// What is enough.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    /// Add an answered request of the account whose secret hash is `account`. Cost: 0.6 µs.
+    pub fn observe(&mut self, account: u64, seen: &Observation<'_>) -> Assessment {
+        let profile = self.accounts.get_or_insert(account);
+        profile.grow_old(seen.time);
+        let (events, evidence) = profile.add(seen, &self.tests);
+        let score = score(&evidence, &self.thresholds).max(f64::from(profile.score));
+        profile.score = score as f32;
+        profile.is_convicted |= is_convicted(&evidence, &self.thresholds);
+        let level = match profile.is_convicted {
+            true if seen.is_declared => Level::Observe,
+            true => Level::Throttle,
+            false if is_observed(&evidence, &self.thresholds) => Level::Observe,
+            false => Level::None,
+        };
+        Assessment { level, score, events, evidence, requests: profile.requests() }
+    }
+}
+
+impl Profile {
+    /// Time may run backwards in logs, and a clock may once have been wrong: a time too far ahead is not kept.
+    fn grow_old(&mut self, time: u64) {
+        let now = u32::try_from(time).unwrap_or(u32::MAX);
+        if now > self.last.saturating_add(MEMORY) {
+            *self = Self::default();
+        }
+        if now > self.last || self.last - now > MEMORY {
+            self.last = now;
+        }
+    }
+}
+
+fn is_convicted(evidence: &Evidence, thresholds: &Thresholds) -> bool {
+    (0..CONVICTING).any(|signal| evidence[signal] > thresholds.convict[signal])
+}
+
+fn is_observed(evidence: &Evidence, thresholds: &Thresholds) -> bool {
+    evidence[CONVICTING..].iter().any(|&evidence| evidence > thresholds.observe)
+}
+
+fn score(evidence: &Evidence, thresholds: &Thresholds) -> f64 {
+    let mosaic = evidence[Signal::Mosaic as usize].max(0.0);
+    let observed = MOSAIC_SCORE * mosaic / (mosaic + thresholds.observe);
+    (0..CONVICTING).map(|signal| evidence[signal] / thresholds.convict[signal]).fold(observed, f64::max)
+}

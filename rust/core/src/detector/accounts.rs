@@ -1,0 +1,120 @@
+//! Profiles of many accounts in bounded memory.
+//!
+//! **Eviction.** A new account in a full table takes the place of one of [`DRAWN`] that are drawn at random: the one
+//! unseen for longest among newcomers (fewer than [`ESTABLISHED`] requests), else among established accounts, and only
+//! when all drawn are convicted, among those. A flood of accounts with one request each thus forgets itself first.
+
+use super::profile::Profile;
+use crate::hash::{ByHash, mix};
+
+/// Accounts compared when one has to go; of a thousand newcomers and as many others one in 65,536 draws has no
+/// newcomer.
+pub const DRAWN: usize = 16;
+/// Requests that make an account established.
+pub const ESTABLISHED: u32 = 8;
+
+/// How many profiles were forgotten to make room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Accounts with fewer than [`ESTABLISHED`] requests.
+    pub newcomers: u64,
+    /// Others.
+    pub established: u64,
+    /// Convicted ones.
+    pub convicted: u64,
+}
+
+/// The table. Grows with the accounts up to its capacity: 1.6 KiB for each.
+#[derive(Debug)]
+pub struct Accounts {
+    capacity: usize,
+    slots: Vec<Slot>,
+    /// Keys are secret hashes, so nobody can aim at one bucket.
+    index: ByHash<u32>,
+    uses: u64,
+    /// Profiles that had to go.
+    pub forgotten: Forgotten,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: u64,
+    used: u64,
+    profile: Profile,
+}
+
+impl Accounts {
+    /// A table for at most `capacity` accounts.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, slots: Vec::new(), index: ByHash::default(), uses: 0, forgotten: Forgotten::default() }
+    }
+
+    /// How many profiles there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The profile of an account, without making one.
+    pub fn get(&self, key: u64) -> Option<&Profile> {
+        self.index.get(&key).map(|&place| &self.slots[place as usize].profile)
+    }
+
+    /// The profile of an account, a new one if it has none.
+    pub fn get_or_insert(&mut self, key: u64) -> &mut Profile {
+        self.uses += 1;
+        let place = match self.index.get(&key) {
+            Some(&place) => place as usize,
+            None => self.insert(key),
+        };
+        let slot = &mut self.slots[place];
+        slot.used = self.uses;
+        &mut slot.profile
+    }
+
+    /// Forget an account.
+    pub fn remove(&mut self, key: u64) -> bool {
+        let Some(place) = self.index.remove(&key) else { return false };
+        self.slots.swap_remove(place as usize);
+        if let Some(moved) = self.slots.get(place as usize) {
+            self.index.insert(moved.key, place);
+        }
+        true
+    }
+
+    fn insert(&mut self, key: u64) -> usize {
+        if self.slots.len() < self.capacity {
+            self.index.insert(key, self.slots.len() as u32);
+            self.slots.push(Slot { key, used: 0, profile: Profile::default() });
+            return self.slots.len() - 1;
+        }
+        let place = self.victim(key);
+        let slot = &mut self.slots[place];
+        let profile = &slot.profile;
+        *match () {
+            () if profile.is_convicted => &mut self.forgotten.convicted,
+            () if profile.requests() >= ESTABLISHED => &mut self.forgotten.established,
+            () => &mut self.forgotten.newcomers,
+        } += 1;
+        self.index.remove(&slot.key);
+        self.index.insert(key, place as u32);
+        (slot.key, slot.profile) = (key, Profile::default());
+        place
+    }
+
+    fn victim(&self, key: u64) -> usize {
+        let draw = |number: u64| {
+            let random = mix(key ^ mix(self.uses * DRAWN as u64 + number));
+            (u128::from(random) * self.slots.len() as u128 >> 64) as usize
+        };
+        let worth = |&place: &usize| {
+            let slot = &self.slots[place];
+            (slot.profile.is_convicted, slot.profile.requests() >= ESTABLISHED, slot.used)
+        };
+        (0..DRAWN as u64).map(draw).min_by_key(worth).unwrap_or_default()
+    }
+}

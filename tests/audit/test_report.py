@@ -1,0 +1,477 @@
+"""The report page: what it says, that it asks for nothing, and that no name in a log can become markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+import shutil
+import subprocess
+import unicodedata
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from audit.results import START, account, calibration, many, result, signal, timeline
+from ratelimit_guard.audit import report
+from ratelimit_guard.audit.result import Example, Point, Suspect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ratelimit_guard.audit.result import AccountResult, AuditResult, Level, Mode
+
+VOID = {"meta", "input", "rect", "path"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script></style></title><img src=x onerror=alert(1)>",
+    "\"'><b onclick='x'>&lt;",
+    "\u202eeman\u2066\u200b",
+    "{{ 7 * 7 }}{% raw %}",
+    "\x00\x1b[2J\ud83d\n",
+    "w" * 100_000,
+    "",
+]
+
+
+class Page(HTMLParser):
+    """A page taken apart: tags in order, attributes, text by element; a tag that is not closed properly is an error."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def text(self, *within: str) -> str:
+        """The text of the page, or of elements of these names, with single spaces."""
+        found = (data for tag, data in self.texts if (tag in within if within else tag not in {"style", "script"}))
+        return " ".join("".join(found).split())
+
+    def values(self, attribute: str) -> list[str]:
+        """All values of an attribute."""
+        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
+
+
+def page(audit: AuditResult) -> Page:
+    """The page of an audit, taken apart."""
+    return Page(report.render(audit))
+
+
+def drawn(one: AccountResult) -> AccountResult:
+    """The account with a timeline and examples."""
+    return replace(one, timeline=timeline(one), examples=(Example(one.first, "req-1", "recombination"),))
+
+
+def named(names: list[str], mode: Mode = "enforce") -> AuditResult:
+    """An audit in which every text that a log can bring is one of these names."""
+    levels: tuple[Level, ...] = ("throttle", "observe", "none")
+    accounts = [
+        replace(
+            account(f"{name}{level}", level, tenant=name, declared=name, timeline=timeline(account(level=level))),
+            flagged_request=name if level == "throttle" else None,
+            signals=(signal(), signal(f"x{name}", threshold=None, honest_rate=0.9)),
+            examples=(Example(START, name, name),),
+        )
+        for name in names
+        for level in levels
+    ]
+    history = calibration(suspects=tuple(Suspect(name, name, 99.0) for name in names), gaps=tuple(names))
+    return result(
+        *accounts,
+        files=tuple(names),
+        mode=mode,
+        calibration=history,
+        thresholds=dict.fromkeys(names, 8.0),
+        skipped=dict.fromkeys(names, (1, 1)),
+        notes=dict.fromkeys(names, 1),
+    )
+
+
+AUDITS = {
+    "empty": result(),
+    "shadow": result(drawn(account(level="throttle")), mode="shadow", calibration=None),
+    "one": result(account()),
+    "every level": result(*(drawn(one) for one in (account(level="throttle"), account("b", "observe"), account("c")))),
+    "hostile": named(HOSTILE),
+    "many": result(*many(500)),
+}
+
+
+@pytest.fixture(params=AUDITS, ids=str)
+def any_html(request: pytest.FixtureRequest) -> str:
+    """The page of each kind of audit."""
+    return report.render(AUDITS[request.param])
+
+
+def test_page_is_well_formed_and_asks_for_nothing(any_html: str) -> None:
+    """Every link leads to a place in the page; there is no other reference, handler or style beside the one."""
+    found = Page(any_html)
+    attributes = {name for _, attrs in found.tags for name in attrs}
+    assert not attributes & {"src", "srcset", "style", "action", "data", "poster", "xlink:href"}
+    assert not [name for name in attributes if name.startswith("on")]
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in found.values("href")} <= set(ids)
+    assert not {tag for tag, _ in found.tags} & {"link", "img", "iframe", "object", "embed", "base", "form", "image"}
+    assert not re.search(r"url\(|@import|https?:", any_html)
+
+
+def test_page_admits_no_style_and_no_script_but_its_own(any_html: str) -> None:
+    """The policy names the digests of the two that the page holds, and nothing else."""
+    found = Page(any_html)
+    (policy,) = [attrs["content"] or "" for _, attrs in found.tags if "http-equiv" in attrs]
+    sources = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert set(sources) == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
+    assert {sources[name] for name in ("default-src", "base-uri", "form-action")} == {"'none'"}
+    for tag in ("style", "script"):
+        (text,) = [data for within, data in found.texts if within == tag]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert sources[f"{tag}-src"] == f"'sha256-{digest}'"
+
+
+def test_page_can_be_read_aloud(any_html: str) -> None:
+    """Tables have captions, plots have labels or are hidden, headings skip no level."""
+    found = Page(any_html)
+    tags = [tag for tag, _ in found.tags]
+    assert tags.count("table") == tags.count("caption")
+    plots = [attrs for tag, attrs in found.tags if tag == "svg"]
+    assert all(attrs.get("aria-label") or attrs.get("aria-hidden") == "true" for attrs in plots)
+    headings = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1
+    assert all(after - before <= 1 for before, after in zip(headings, headings[1:], strict=False))
+
+
+@pytest.mark.parametrize("mode", ["enforce", "shadow"])
+def test_no_name_becomes_markup(mode: Mode) -> None:
+    """A page of hostile names has the same tags and attributes as one of harmless names, in the same order."""
+    harmless = [f"name-{index}" for index in range(len(HOSTILE))]
+
+    def shape(names: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+        return sorted((tag, tuple(attrs)) for tag, attrs in page(named(names, mode)).tags)
+
+    assert shape(HOSTILE) == shape(harmless)
+
+
+def test_no_name_hides_or_turns_text_around() -> None:
+    """What cannot be seen is written out, and the page can be stored as UTF-8."""
+    html = report.render(named(HOSTILE))
+    html.encode()
+    assert {char for char in html if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}} == {"\n"}
+    assert "\\u202eeman\\u2066\\u200b" in html
+    assert len(html) < 500_000
+
+
+def test_names_read_as_they_are() -> None:
+    """Escaped once, not twice, and isolated from the text beside them."""
+    html = report.render(result(account("a<b> & \"c\" 'd' שלום", tenant="{{ t }}")))
+    assert "<bdi>a&lt;b&gt; &amp; &#34;c&#34; &#39;d&#39; שלום</bdi>" in html
+    assert "<bdi>{{ t }}</bdi>" in html
+
+
+@pytest.mark.parametrize(
+    ("levels", "mode", "text"),
+    [
+        ("", "enforce", "The log held no record that could be used: nothing was judged."),
+        ("n", "enforce", "None of 1 account was restricted, none observed. That is a finding too, "),
+        ("no", "enforce", "None of 2 accounts was restricted, 1 observed. That is a finding too, "),
+        ("nn", "shadow", "None of 2 accounts would have been restricted, none observed. That is a finding too, "),
+        ("tno", "enforce", "1 of 3 accounts was restricted, 1 observed."),
+        ("ttn", "enforce", "2 of 3 accounts were restricted, none observed."),
+        ("ttn", "shadow", "2 of 3 accounts would have been restricted, none observed."),
+    ],
+)
+def test_headline_says_the_result(levels: str, mode: Mode, text: str) -> None:
+    """Nobody restricted is a finding as well, and in shadow mode nobody was."""
+    names: dict[str, Level] = {"n": "none", "o": "observe", "t": "throttle"}
+    accounts = [account(f"a{index}", names[letter]) for index, letter in enumerate(levels)]
+    assert report.headline(result(*accounts, mode=mode)).startswith(text)
+
+
+def test_head_says_what_was_audited() -> None:
+    """Files up to a number, the period, the amounts, and what alpha means."""
+    text = page(result(account(), account("b"), files=tuple(f"f{index}" for index in range(9)))).text()
+    assert "f0, f1, f2, f3, f4, f5 and 3 more" in text
+    assert "2026-11-20 00:00:00 to 2026-11-20 23:59:59 UTC" in text
+    assert "294 records of 2 accounts of 1 tenant" in text
+    assert "α = 0.003, enforce mode" in text
+    assert "with a probability of at most 0.3 %" in text
+
+
+def test_ranking_is_by_level_then_score() -> None:
+    """An observed account with a low score stands above one that was not flagged with a higher one."""
+    accounts = (
+        account("quiet", score=0.2),
+        account("loud", score=0.9),
+        account("watched", "observe", score=0.5),
+        account("first", "throttle", score=1.1),
+        account("worst", "throttle", score=3.0),
+    )
+    html = report.render(result(*accounts))
+    body = html[html.index('<table id="ranking">') :].split("</table>")[0]
+    assert re.findall(r"<bdi>(\w+)</bdi></(?:a|th)>", body) == ["worst", "first", "watched", "loud", "quiet"]
+    assert re.findall(r'data-level="(\w+)"', body) == ["throttle", "throttle", "observe", "none", "none"]
+
+
+def test_page_of_many_accounts_is_bounded_and_says_what_is_left_out() -> None:
+    """5,000 accounts: a fixed number of rows, and the counts of the rest by level."""
+    accounts = many(5_000)
+    html = report.render(result(*accounts))
+    found = Page(html)
+    assert len(found.values("data-level")) == report.RANKED
+    unflagged = sum(one.level == "none" for one in accounts)
+    flagged = 5_000 - unflagged
+    left_out = unflagged - (report.RANKED - flagged)
+    assert f"200 of 5,000 accounts: restricted first, then observed, then by score. Left out: {left_out:,} not" in html
+    sections = [value for value in found.values("id") if value.startswith("account-")]
+    assert len(sections) == 25 + report.OBSERVED_DETAILED
+    assert len(html) < 700_000
+
+
+def test_page_of_five_thousand_restricted_accounts_is_bounded_too() -> None:
+    """A log in which everybody is restricted makes no endless page."""
+    one = drawn(account(level="throttle"))
+    html = report.render(result(*(replace(one, account=f"a{index}", requests=147 + index) for index in range(5_000))))
+    assert "Left out: 4,800 restricted." in html
+    assert "100 accounts: the restricted ones and the observed ones with the highest scores, of 5,000 flagged." in html
+    assert html.count("<details") == report.DETAILED
+    assert len(html) < 1_500_000
+
+
+def test_restricted_account_has_its_evidence() -> None:
+    """Sentences, a plot with the moment, the table of signals, and requests to look up."""
+    one = replace(drawn(account(level="throttle")), declared="translation")
+    found = page(result(one))
+    text = found.text()
+    assert "The signal was recombination." in found.text("p")
+    assert "prompts began and ended with text from two different earlier prompts" in found.text("li")
+    assert "Declared use: translation." in text
+    assert "2026-11-20 10:00:00 req-1 recombination" in text
+    label = "Score over requests: it ends at 1.16, the threshold is 1, crossed after 41 requests, 2026-11-20 10:50:12."
+    assert label in found.values("aria-label")
+    assert "observes only" in found.text("td")
+
+
+def test_shadow_mode_without_history_says_what_would_have_been() -> None:
+    """No account reads as restricted, and the missing history is named."""
+    found = page(result(drawn(account(level="throttle")), mode="shadow", calibration=None))
+    text = found.text()
+    assert "No history was given." in text
+    assert "Shadow: levels say what would have happened." in text
+    assert "Would have been restricted from 2026-11-20 10:50:12 UTC on" in text
+    assert "restricted" not in found.text("span")
+    assert "Guard" not in found.text("th")
+
+
+def test_calibration_is_told_with_its_interval_guard_suspects_and_gaps() -> None:
+    """What the history says, and where it is silent."""
+    found = page(result(account()))
+    text = found.text()
+    assert "The history holds 412,006 requests of 1,338 accounts. 2 of them would have been restricted: 0.15 %" in text
+    assert "95 % confidence interval 0.02 % to 0.54 %" in text
+    assert "27.49" in found.text("td")
+    assert "1 account of the history with evidence too strong to calibrate with." in text
+    assert "no account of tenant class agency" in found.text("li")
+
+
+def test_history_without_accounts_makes_no_rate() -> None:
+    """Nothing is divided by nothing."""
+    empty = calibration(accounts=0, requests=0, restricted=0, interval=(0.0, 1.0), guard={}, suspects=(), gaps=())
+    text = page(result(account(), calibration=empty)).text()
+    assert "The history holds 0 requests of 0 accounts. None of them would have been restricted." in text
+
+
+def test_data_quality_names_reasons_lines_and_notes() -> None:
+    """Where to look in the log."""
+    audit = result(account(), lines=1_000, skipped={"not JSON": (12, 4_711)}, notes={"repeated lines": 3})
+    found = page(audit)
+    assert "1,000 lines read, 147 records used." in found.text("p")
+    assert "4,711" in found.text("td")
+    assert "repeated lines: 3" in found.text("li")
+    assert "No line was skipped." in page(result(account())).text("p")
+
+
+def test_heavy_accounts_that_were_not_restricted_are_explained() -> None:
+    """The twenty with the most requests, restricted ones left out."""
+    accounts = [account(f"a{number:02d}", requests=1_000 + number) for number in range(30)]
+    html = report.render(result(*accounts, account("worst", "throttle", requests=10**6)))
+    table = html[html.index('id="heavy"') :].split("</table>")[0]
+    assert re.findall(r'row" class="name"><bdi>(\w+)', table) == [f"a{number:02d}" for number in range(29, 9, -1)]
+    assert table.count("Every signal that could restrict it is within what honest accounts do: ") == 20
+
+
+@pytest.mark.parametrize(
+    ("restricted", "others", "mode", "text"),
+    [
+        ([], [], "enforce", ""),
+        ([], [9_000], "enforce", "The heaviest account made 9,000 requests and was not restricted."),
+        ([40], [], "enforce", "The restricted account made 40 requests."),
+        (
+            [40, 40],
+            [1],
+            "enforce",
+            "The restricted accounts made 40 requests; the heaviest of all others made 1 request.",
+        ),
+        (
+            [40, 900],
+            [2],
+            "shadow",
+            "The accounts that would be restricted made 40 to 900 requests; the heaviest of all",
+        ),
+    ],
+)
+def test_volume_stands_beside_the_verdict(restricted: list[int], others: list[int], mode: Mode, text: str) -> None:
+    """Numbers that show whether the heavy ones are the restricted ones."""
+    groups = ([account(requests=number) for number in numbers] for numbers in (restricted, others))
+    said = report.volume(*groups, mode)
+    assert said.startswith(text)
+    assert bool(said) == bool(text)
+
+
+def test_usage_adds_up_per_tenant() -> None:
+    """Sums, shares and the highest level, the largest tenant first."""
+    rows = report.usage(
+        [
+            account("a", requests=10, answered=9, output_tokens=100, tenant="small"),
+            account("b", "observe", requests=50, answered=50, output_tokens=7, tenant="large"),
+            account("c", "none", requests=40, answered=1, output_tokens=3, tenant="large"),
+        ]
+    )
+    assert rows == [
+        report.Usage("large", 2, 90, 51, 10, 0.9, "observe"),
+        report.Usage("small", 1, 10, 9, 100, 0.1, "none"),
+    ]
+
+
+def test_timeline_crosses_the_threshold_where_the_account_was_flagged() -> None:
+    """The stair is below the dashed line before the flag and on or above it after."""
+    one = account(level="throttle")
+    plot = report.timeline(replace(one, timeline=timeline(one)))
+    assert plot is not None
+    assert plot.flag is not None
+    steps = [(float(x), float(y)) for x, y in re.findall(r"H([\d.]+)V([\d.]+)", plot.stair)]
+    assert all((y <= plot.axes.threshold) == (x >= plot.flag.at) for x, y in steps)
+    assert plot.flag.label == "after 41 requests, 2026-11-20 10:50:12"
+    assert plot.stair.endswith(f"H{report.RIGHT}")
+
+
+def test_timeline_without_points_is_none() -> None:
+    """No plot rather than an empty one."""
+    assert report.timeline(account(level="throttle")) is None
+
+
+def test_thinned_timeline_keeps_the_crossing_and_the_end() -> None:
+    """Ten thousand points become a few hundred, and the verdict does not move."""
+    points = tuple(Point(START + at, at, at / 7_777) for at in range(10_000))
+    kept = report.thinned(points)
+    assert {points[0], points[7_777], points[-1]} <= set(kept)
+    assert len(kept) <= report.STEPS + 2
+    assert report.thinned(points[:3]) == list(points[:3])
+
+
+@pytest.mark.parametrize("highest", [0.0, 0.3, 1.0, 1.9, 3.3, 500.0])
+def test_plots_stay_inside_their_frame(highest: float) -> None:
+    """Whatever the score and however many requests: no mark and no label outside, and the threshold always shown."""
+    one = account(level="throttle", score=highest, requests=10**9, flagged_after=10**9)
+    plot = report.timeline(replace(one, timeline=(Point(START, 1, 0.0), Point(START, 10**9, highest))))
+    cloud = report.scatter([one, account("b", requests=0, counted=0, score=-1.0)])
+    assert plot is not None
+    assert cloud is not None
+    marks = [re.findall(r"[MH]([\d.]+)", plot.stair), re.findall(r"M([\d.]+)", "".join(cloud.marks.values()))]
+    heights = [re.findall(r"V([\d.]+)", plot.stair), re.findall(r"M[\d.]+ ([\d.]+)", "".join(cloud.marks.values()))]
+    assert all(report.LEFT <= float(x) <= report.RIGHT for row in marks for x in row)
+    assert all(report.TOP <= float(y) <= report.BASE for row in heights for y in row)
+    for axes in (plot.axes, cloud.axes):
+        assert report.TOP < axes.threshold < report.BASE
+        assert all(report.LEFT <= tick.at <= report.RIGHT for tick in axes.across)
+        assert 2 <= len(axes.across) <= 11
+
+
+def test_scatter_keeps_every_flagged_account_and_the_heaviest() -> None:
+    """The cloud is thinned, the verdicts are not, and the number left out is told."""
+    quiet = [account(f"q{index}", requests=index + 1, score=(index % 97) / 100) for index in range(4_500)]
+    worst = [account(f"t{index}", "throttle", requests=2**index, score=1.5) for index in range(12)]
+    cloud = report.scatter([*worst, *quiet])
+    assert cloud is not None
+    assert cloud.marks["throttle"].count("M") == 12
+    assert cloud.marks["none"].count("M") <= report.DRAWN
+    assert cloud.left_out == 4_500 - math.ceil(4_500 / 3)
+    rightmost = max(int(x) for x in re.findall(r"M(\d+)", cloud.marks["none"]))
+    assert rightmost == round(report.LEFT + (report.RIGHT - report.LEFT) * math.log10(4_500) / 4)
+
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync --enable-logging=stderr --dump-dom"
+).split()
+NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND"
+
+
+def browse(html: str, folder: Path) -> tuple[str, list[str]]:
+    """The page as a browser makes it, and what its console says; a resource or script that is refused is said there."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium found in PATH")
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    profile = f"--user-data-dir={folder / 'profile'}"
+    command = [CHROMIUM, *FLAGS, NO_NETWORK, profile, (folder / "report.html").as_uri()]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=True, encoding="utf-8", errors="replace")
+    return ended.stdout, [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_browser_runs_the_script_and_finds_nothing_to_complain_of(tmp_path: Path) -> None:
+    """In a real browser: policy and script agree, hostile names do nothing, nothing is asked for."""
+    dom, console = browse(report.render(named(HOSTILE)), tmp_path)
+    assert console == []
+    assert '<html lang="en" data-script="ran">' in dom
+    assert f"{3 * len(HOSTILE)} of {3 * len(HOSTILE)} rows" in dom
+
+
+def test_browser_refuses_what_is_not_the_report_s_own(tmp_path: Path) -> None:
+    """Were a name ever to become markup, the policy would still stop it, and the console would say so."""
+    planted = '<img src="http://example.invalid/x"><script>document.title = "owned"</script><p style="color: red">'
+    dom, console = browse(report.render(result(account())).replace("<main>", f"<main>{planted}"), tmp_path)
+    assert "<title>owned" not in dom
+    assert len([line for line in console if "Content Security Policy" in line]) == 3
+
+
+def test_browser_sorts_and_filters_the_ranking(tmp_path: Path) -> None:
+    """A click on a column sorts by it, largest first, then smallest; the filter leaves what fits."""
+    accounts = [account("b", requests=90), account("a", requests=1_000), account("c", "observe", requests=200)]
+    probe = """<script>
+      document.querySelectorAll("#ranking thead button")[5].click();
+      const order = () => Array.from(document.querySelectorAll("#ranking tbody th"), (cell) => cell.textContent).join("");
+      const down = order();
+      document.querySelectorAll("#ranking thead button")[5].click();
+      const level = document.querySelector("#find select");
+      level.value = "observe";
+      level.dispatchEvent(new Event("input"));
+      const left = document.querySelector("#find output").textContent;
+      document.body.dataset.probe = [down, order(), left, document.querySelectorAll("#ranking tr[hidden]").length];
+    </script>"""
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", report.render(result(*accounts)))
+    dom, console = browse(html.replace("</body>", f"{probe}</body>"), tmp_path)
+    assert console == []
+    assert 'data-probe="acb,bca,1 of 3 rows,2"' in dom
