@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration, Example, Point, Signal, Suspect
 
 if TYPE_CHECKING:
-    from ratelimit_guard.audit.result import Level
+    from ratelimit_guard.audit.result import Level, Mode
 
 START = 1_795_132_800.0
 """2026-11-20 00:00:00 UTC."""
 DAY = 86_400.0
 THRESHOLD = 8.0
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script></style></title><img src=x onerror=alert(1)>",
+    "\"'><b onclick='x'>&lt;",
+    "\u202eeman\u2066\u200b",
+    "{{ 7 * 7 }}{% raw %}",
+    "\x00\x1b[2J\ud83d\n",
+    "w" * 100_000,
+    "",
+]
+"""Names that somebody would give an account to be shown in a report."""
 
 
 def signal(name: str = "recombination", **more: Any) -> Signal:
@@ -133,3 +144,28 @@ def many(number: int, seed: int = 1) -> tuple[AccountResult, ...]:
             found = replace(found, timeline=timeline(found, 400), examples=examples)
         accounts.append(found)
     return tuple(accounts)
+
+
+def named(names: list[str], mode: Mode = "enforce") -> AuditResult:
+    """An audit in which every text that a log can bring is one of these names."""
+    levels: tuple[Level, ...] = ("throttle", "observe", "none")
+    accounts = [
+        replace(
+            account(f"{name}{level}", level, tenant=name, declared=name, timeline=timeline(account(level=level))),
+            flagged_request=name if level == "throttle" else None,
+            signals=(signal(f"x{name}", evidence=90.0), signal(f"y{name}", threshold=None, honest_rate=0.9)),
+            examples=(Example(START, name, name),),
+        )
+        for name in names
+        for level in levels
+    ]
+    history = calibration(suspects=tuple(Suspect(name, name, 99.0) for name in names), gaps=tuple(names))
+    return result(
+        *accounts,
+        files=tuple(names),
+        mode=mode,
+        calibration=history,
+        thresholds=dict.fromkeys(names, 8.0),
+        skipped=dict.fromkeys(names, (1, 1)),
+        notes=dict.fromkeys(names, 1),
+    )

@@ -255,10 +255,9 @@ def test_verdict_without_a_notable_signal_tells_the_nearest() -> None:
     assert said[1:] == [say.signal_sentence(near)]
 
 
-def test_verdict_of_an_account_that_was_not_flagged_says_why() -> None:
-    """The same words as in the table of heavy accounts."""
-    one = account()
-    assert say.verdict_sentences(one, "enforce") == ["Not flagged.", say.why_not(one)]
+def test_verdict_of_an_account_that_was_not_flagged_is_short() -> None:
+    """`why_not` says the rest."""
+    assert say.verdict_sentences(account(), "enforce") == ["Not flagged."]
 
 
 def test_why_not_sets_each_rate_against_the_honest_one() -> None:

@@ -1,8 +1,8 @@
 """The report of an audit: one HTML page that asks nothing of the network and reads without scripts.
 
 `render` chooses what fits on a page and leaves the words to `sentences` and the markup to `report.html`. What the log
-says (accounts, tenants, files, request ids) is hostile: every value is made visible, then escaped, and the page's own
-policy admits no style and no script but the two that stand in the template.
+says (accounts, tenants, files, request ids) is hostile: it is made visible and short by `sentences.name`, then escaped,
+and the page's own policy admits no style and no script but the two that stand in the template.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from ratelimit_guard.audit import sentences as say
 
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.audit.result import AccountResult, AuditResult, Level, Mode, Point
 
-RANKED = 200
-"""Rows of the ranking: more than anybody reads, and five printed pages."""
+RANKED = 300
+"""Rows of the ranking: more than anybody reads, and a page that opens at once."""
+NEXT = 40
+"""Accounts among them that are not flagged: who is nearest to it, not who is there."""
 DETAILED = 100
 """Accounts with a section of their own, at some 8 KB each."""
 OBSERVED_DETAILED = 10
@@ -34,6 +35,8 @@ LISTED = 20
 """Rows of the tables of heavy accounts, tenants, suspects and gaps."""
 FILES = 6
 """Files named in the head."""
+LONG = 300
+"""Characters of a reason, a note or a gap that are shown: two lines."""
 EXAMPLES = 12
 """Requests named per account: enough to look up, not a copy of the log."""
 DRAWN = 2_000
@@ -118,7 +121,7 @@ def render(result: AuditResult) -> str:
             headline=headline(result),
             volume=volume(levels["throttle"], heavy, result.mode),
             levels=levels,
-            ranked=ranked[:RANKED],
+            ranked=[*levels["throttle"], *levels["observe"], *levels["none"][:NEXT]][:RANKED],
             detailed=[(one, timeline(one)) for one in detailed],
             anchors={one.account: number for number, one in enumerate(detailed, 1)},
             scatter=scatter(ranked),
@@ -126,6 +129,7 @@ def render(result: AuditResult) -> str:
             tenants=tenants,
             listed=LISTED,
             files=FILES,
+            long=LONG,
             examples=EXAMPLES,
             bar=BAR,
             ceiling=CEILING,
@@ -263,9 +267,7 @@ def _steps(last: int) -> list[int]:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters: dict[str, Any] = {
         "amount": say.amount,
         "count": say.count,
@@ -277,11 +279,6 @@ def _environment() -> Environment:
     }
     environment.filters.update(filters)
     return environment
-
-
-def _shown(value: Any) -> Any:
-    """Every text of the page that is not its own markup, with what is invisible written out."""
-    return say.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _digest(text: str) -> str:

@@ -128,10 +128,10 @@ def visible(text: str) -> str:
     )
 
 
-def name(text: str) -> str:
+def name(text: str, most: int = NAME) -> str:
     """A name or an identifier as it may be shown: visible, and shortened in the middle when it is long."""
-    if len(text) > NAME:
-        text = f"{text[: NAME - 21]}…{text[-20:]}"
+    if len(text) > most:
+        text = f"{text[: most - 21]}…{text[-20:]}"
     return visible(text)
 
 
@@ -163,7 +163,7 @@ def main_signal(account: AccountResult) -> Signal | None:
 def signal_sentence(signal: Signal) -> str:
     """How often an account showed a signal, how often an honest one may, and how strong the evidence is."""
     if not signal.counted:
-        return f"No prompt could be judged for {signal.name}."
+        return f"No prompt could be judged for {name(signal.name)}."
     trait = TRAITS.get(signal.name)
     act = trait.act if trait else f"showed {name(signal.name)}"
     of = f"{count(signal.events) if signal.events else 'None'} of {amount(signal.counted, 'prompt')}"
@@ -176,12 +176,12 @@ def signal_sentence(signal: Signal) -> str:
 def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
     """What happened to an account, when, after how many requests, on which signals; then a sentence per signal."""
     if account.level == "none":
-        return ["Not flagged.", why_not(account)]
+        return ["Not flagged."]
     over = [one for one in account.signals if one.threshold is not None and one.evidence >= one.threshold]
     if account.level == "observe":
         said = [f"Observed, not restricted: its highest score was {score(account.score)}, and 1 restricts."]
     else:
-        names = listing([one.name for one in over])
+        names = listing([name(one.name) for one in over])
         which = f" The signal{' was' if len(over) == 1 else 's were'} {names}." if over else ""
         said = [_restriction(account, result_mode) + which]
     notable = [one for one in account.signals if one in over or rate(one) > one.honest_rate]
@@ -195,10 +195,8 @@ def why_not(account: AccountResult) -> str:
     if not judged:
         return "None of its requests could be judged: there was no answered request with a prompt in it."
     above = [one for one in judged if rate(one) > one.honest_rate]
-    below = [f"{one.name} {_against(one)}" for one in judged if one not in above]
-    said = [
-        f"Above the honest rate: {one.name} {_against(one)}, but its evidence is {_of_needed(one)}." for one in above
-    ]
+    below = [_against(one) for one in judged if one not in above]
+    said = [f"Above the honest rate: {_against(one)}, but its evidence is {_of_needed(one)}." for one in above]
     if below:
         who = "The rest" if above else "Every signal that could restrict it"
         said.append(f"{who} is within what honest accounts do: {listing(below)}.")
@@ -208,18 +206,17 @@ def why_not(account: AccountResult) -> str:
 def _restriction(account: AccountResult, mode: Mode) -> str:
     """The moment from which on an account is, or would have been, restricted."""
     verb = "Restricted" if mode == "enforce" else "Would have been restricted"
-    if account.flagged_at is None:
+    if account.flagged_at is None or account.flagged_after is None:
         return f"{verb}."
-    parts = [f"{verb} from {moment(account.flagged_at)} UTC on"]
-    if account.flagged_after is not None:
-        parts.append(f"after {count(account.flagged_after)} of its {amount(account.requests, 'request')}")
-    parts.append(f"{span(account.flagged_at - account.first)} after the first of them")
+    when = f"{verb} from {moment(account.flagged_at)} UTC on"
+    after = f"after {count(account.flagged_after)} of its {amount(account.requests, 'request')}"
+    later = f"{span(account.flagged_at - account.first)} after the first of them"
     request = "" if account.flagged_request is None else f' The request was "{name(account.flagged_request)}".'
-    return f"{', '.join(parts)}.{request}"
+    return f"{when}, {after}, {later}.{request}"
 
 
 def _against(signal: Signal) -> str:
-    return f"{percent(rate(signal))} (honest: up to {percent(signal.honest_rate)})"
+    return f"{name(signal.name)} {percent(rate(signal))} (honest: up to {percent(signal.honest_rate)})"
 
 
 def _of_needed(signal: Signal) -> str:

@@ -11,6 +11,7 @@ pub mod events;
 pub mod evidence;
 pub mod profile;
 pub mod recall;
+pub mod recent;
 pub mod rows;
 pub mod signal;
 pub mod threshold;

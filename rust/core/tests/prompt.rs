@@ -59,6 +59,7 @@ fn difference(one: &Facts, other: &Facts) -> Vec<&'static str> {
         ("sketch", one.sketch == other.sketch),
         ("keys", one.keys == other.keys),
         ("prefixes", one.prefixes == other.prefixes),
+        ("suffix", one.suffix == other.suffix),
         ("segments", one.segments == other.segments),
         ("answers", one.answers == other.answers),
         ("features", one.features == other.features),

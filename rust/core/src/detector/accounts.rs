@@ -109,7 +109,7 @@ impl Accounts {
     fn victim(&self, key: u64) -> usize {
         let draw = |number: u64| {
             let random = mix(key ^ mix(self.uses * DRAWN as u64 + number));
-            (u128::from(random) * self.slots.len() as u128 >> 64) as usize
+            ((u128::from(random) * self.slots.len() as u128) >> 64) as usize
         };
         let worth = |&place: &usize| {
             let slot = &self.slots[place];

@@ -3,6 +3,7 @@
 use super::events::{is_mosaic, is_recombination, is_rotation};
 use super::evidence::Test;
 use super::recall::{NUMBERS, Recall};
+use super::recent::{First, Recent};
 use super::rows::Rows;
 use super::signal::{SIGNALS, Signal};
 use crate::prompt::facts::Facts;
@@ -18,12 +19,12 @@ const MIN_TASK_WORDS: u32 = 3;
 const EPOCH: u16 = 256;
 const STREAM_EPOCH: u16 = 512;
 
-/// Prompts that count as repeated when they come again.
-const RECENT: usize = 16;
-/// The first different prompts, remembered for ever: a stream that is played again is found out by them.
+/// Sets of four: about the last sixteen prompts count as repeated when they come again.
+const RECENT: usize = 4;
+/// First prompts that are remembered for ever: a stream that is played again is found out by them.
 const FIRST: usize = 32;
-/// Openings of prompts, so that a template is known by how it begins.
-const OPENINGS: usize = 32;
+/// Sets of four: openings of about the last 32 prompts, so that a template is known by how it begins.
+const OPENINGS: usize = 8;
 
 /// What counts of a request.
 #[derive(Clone, Copy, Debug)]
@@ -57,9 +58,9 @@ struct Counts {
 #[derive(Clone, Debug)]
 pub struct Profile {
     recall: Recall,
-    recent: [u16; RECENT],
-    first: [u16; FIRST],
-    openings: [u16; OPENINGS],
+    recent: Recent<RECENT>,
+    first: First<FIRST>,
+    openings: Recent<OPENINGS>,
     number: u32,
     counts: Counts,
     /// Seconds, of the last request.
@@ -68,7 +69,6 @@ pub struct Profile {
     pub(super) score: f32,
     /// Evidence has once stood above its threshold.
     pub(super) is_convicted: bool,
-    firsts: u8,
 }
 
 impl Default for Profile {
@@ -76,15 +76,14 @@ impl Default for Profile {
         let counts = Counts { epoch: 1, stream_epoch: 1, ..Counts::default() };
         Self {
             recall: Recall::default(),
-            recent: [0; RECENT],
-            first: [0; FIRST],
-            openings: [0; OPENINGS],
+            recent: Recent::default(),
+            first: First::default(),
+            openings: Recent::default(),
             number: 0,
             counts,
             last: 0,
             score: 0.0,
             is_convicted: false,
-            firsts: 0,
         }
     }
 }
@@ -108,11 +107,8 @@ impl Profile {
 
     fn events(&mut self, seen: &Observation<'_>, rows: &Rows) -> Events {
         let (facts, number) = (seen.facts, self.number);
-        let digest = short(facts.digest);
-        let is_repeat = self.recent.contains(&digest);
-        let is_fresh = self.is_fresh(facts, rows, digest) && !is_repeat;
-        self.recent[number as usize % RECENT] = digest;
-
+        let is_repeat = self.recent.replace(facts.digest);
+        let is_fresh = self.is_fresh(facts, rows) && !is_repeat;
         let answered = seen.answer_tokens.is_none_or(|tokens| tokens >= MIN_ANSWER_TOKENS);
         let shows = |event: bool| (number > WARM_UP).then_some(event && answered && !is_repeat);
         let is_walk = is_fresh && facts.system == 0 && !seen.is_declared;
@@ -126,26 +122,13 @@ impl Profile {
     }
 
     /// A task that this account never came near before.
-    fn is_fresh(&mut self, facts: &Facts, rows: &Rows, digest: u16) -> bool {
-        let opening = short(facts.prefixes.get(1).or(facts.prefixes.first()).copied().unwrap_or(0));
+    fn is_fresh(&mut self, facts: &Facts, rows: &Rows) -> bool {
+        let opening = facts.prefixes.get(1).or(facts.prefixes.first()).copied().unwrap_or_default();
+        let begins_known = self.openings.replace(opening);
+        let is_first = self.first.insert(facts.digest);
         let is_new = facts.assistant_turns == 0 && facts.words >= MIN_TASK_WORDS && !rows.is_known;
-        let begins_new = !self.openings.contains(&opening);
-        self.openings[self.number as usize % OPENINGS] = opening;
-        let firsts = self.firsts as usize;
-        if self.first[..firsts].contains(&digest) {
-            return false;
-        }
-        if firsts < FIRST {
-            self.first[firsts] = digest;
-            self.firsts += 1;
-        }
-        is_new && begins_new
+        is_new && !begins_known && !is_first
     }
-}
-
-/// Sixteen bits of a hash, never zero: that is an empty place.
-fn short(hash: u64) -> u16 {
-    ((hash >> 48) as u16).max(1)
 }
 
 impl Counts {

@@ -37,7 +37,7 @@ pub struct Slot {
 impl Slot {
     /// Of a well-mixed hash.
     pub fn of(hash: u64) -> Self {
-        let set = (hash >> 32) * SETS as u64 >> 32;
+        let set = ((hash >> 32) * SETS as u64) >> 32;
         Self { set: set as u8, tag: (hash & u64::from(TAG.most())) as u16 }
     }
 }

@@ -56,6 +56,7 @@ pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
         sketch: minhash(&[shingles(&hashes(system)), shingles(&hashes(user))].concat(), 128),
         keys: keys(&masked(system), &masked(user)),
         prefixes: [4, 8, 16].iter().filter_map(|n| masked(user).get(..*n).map(sequence)).collect(),
+        suffix: masked(user).windows(4).last().map_or(0, sequence),
         segments: segments(user).into_iter().collect(),
         answers: answers(body, &turns, budget, &secrets).into_iter().collect(),
         features: features(&hashes(&all)),
