@@ -20,7 +20,7 @@ from ratelimit_guard.errors import RateLimitGuardError
 from ratelimit_guard.report import effective, overview
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rate limits for web apps that serve AI models.")
-app.command()(commands.audit)
+app.command(cls=commands.SpreadHistory)(commands.audit)
 app.command()(commands.calibrate)
 app.command()(commands.explain)
 

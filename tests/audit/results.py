@@ -108,6 +108,8 @@ def calibration(**more: Any) -> Calibration:
     one = Calibration(
         accounts=1_338,
         requests=412_006,
+        first=1_779_600_000.0,
+        last=1_780_200_000.0,
         restricted=2,
         interval=(0.00018, 0.0054),
         guard={"recombination": 3.1, "corpus-walk": 27.49},
@@ -166,6 +168,6 @@ def named(names: list[str], mode: Mode = "enforce") -> AuditResult:
         mode=mode,
         calibration=history,
         thresholds=dict.fromkeys(names, 8.0),
-        skipped=dict.fromkeys(names, (1, 1)),
+        skipped={text: (1, text) for text in names},
         notes=dict.fromkeys(names, 1),
     )

@@ -251,7 +251,8 @@ def test_calibration_is_told_with_its_interval_guard_suspects_and_gaps() -> None
     """What the history says, and where it is silent."""
     found = page(result(account()))
     text = found.text()
-    assert "The history holds 412,006 requests of 1,338 accounts. 2 of them would have been restricted: 0.15 %" in text
+    assert "The history holds 412,006 requests of 1,338 accounts, from 2026-05-24" in text
+    assert "2 of them would have been restricted: 0.15 %" in text
     assert "95 % confidence interval 0.018 % to 0.54 %" in text
     assert "27.49" in found.text("td")
     assert "1 account of the history with evidence too strong to calibrate with." in text
@@ -260,17 +261,17 @@ def test_calibration_is_told_with_its_interval_guard_suspects_and_gaps() -> None
 
 def test_history_without_accounts_makes_no_rate() -> None:
     """Nothing is divided by nothing."""
-    empty = calibration(accounts=0, requests=0, restricted=0, interval=(0.0, 1.0), guard={}, suspects=(), gaps=())
+    empty = calibration(accounts=0, requests=0, first=None, last=None, restricted=0, interval=(0.0, 1.0), guard={}, suspects=(), gaps=())
     text = page(result(account(), calibration=empty)).text()
     assert "The history holds 0 requests of 0 accounts. None of them would have been restricted." in text
 
 
 def test_data_quality_names_reasons_lines_and_notes() -> None:
     """Where to look in the log."""
-    audit = result(account(), lines=1_000, skipped={"not JSON": (12, 4_711)}, notes={"repeated lines": 3})
+    audit = result(account(), lines=1_000, skipped={"not-json": (12, "day.jsonl:4711")}, notes={"repeated lines": 3})
     found = page(audit)
     assert "1,000 lines read, 147 records used." in found.text("p")
-    assert "4,711" in found.text("td")
+    assert "day.jsonl:4711" in found.text("td")
     assert "repeated lines: 3" in found.text("li")
     assert "No line was skipped." in page(result(account())).text("p")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from typer.core import TyperCommand
 
 from ratelimit_guard.audit import audit as run_audit
 from ratelimit_guard.audit import calibrate as run_calibrate
@@ -27,6 +28,23 @@ if TYPE_CHECKING:
 
 Logs = Annotated[list[Path], typer.Argument(help="JSONL, plain or gzip, zstd, xz; - is standard input")]
 MapOption = Annotated[list[str], typer.Option("--map", help="plain, litellm, nginx, a TOML file, or COLUMN=PATH")]
+
+
+class SpreadHistory(TyperCommand):
+    """Lets `--history` take all files that a shell made of a pattern: as traffic they would be audited silently."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat `--history` before each further file, once the traffic has been named."""
+        spread: list[str] = []
+        is_named = in_history = False
+        for word, before in zip(args, ["", *args], strict=False):
+            is_file = not word.startswith("-") or word == "-"
+            in_history = word == "--history" or (in_history and is_file and is_named)
+            if in_history and is_file and before != "--history":
+                spread.append("--history")
+            is_named = is_named or (is_file and not before.startswith("--"))
+            spread.append(word)
+        return super().parse_args(ctx, spread)
 
 
 def audit(

@@ -46,7 +46,7 @@ class AccountResult:
     """An account of the log. Times are seconds since the epoch; `flagged_*` are None unless it was restricted.
 
     `requests` are all records of the account, `answered` those with an answer, `counted` those that the detector
-    judged: answered, and a prompt in them.
+    judged: answered, and a prompt in them. `flagged_after` and the points of `timeline` count all records.
     """
 
     account: str
@@ -78,7 +78,7 @@ class Suspect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the history says about honest accounts.
+    """What the history says about honest accounts, from its first to its last record.
 
     `restricted` of `accounts` accounts of the history would have been restricted; `interval` is the 95 % confidence
     interval of that rate (Clopper and Pearson, 1934). `guard` is the highest evidence of each signal that an account
@@ -87,6 +87,8 @@ class Calibration:
 
     accounts: int
     requests: int
+    first: float | None
+    last: float | None
     restricted: int
     interval: tuple[float, float]
     guard: dict[str, float]
@@ -99,7 +101,7 @@ class AuditResult:
     """One run over a log.
 
     `mode` is shadow when nothing was known about honest use before: then thresholds are wide and levels say what would
-    have happened. `skipped` counts lines that could not be used, by reason, with the number of the first such line;
+    have happened. `skipped` counts lines that could not be used, by reason, with the place of the first such line;
     `notes` counts what was odd and used all the same (records out of order, repeated lines, forgotten profiles).
     """
 
@@ -113,5 +115,5 @@ class AuditResult:
     last: float | None
     accounts: tuple[AccountResult, ...]
     calibration: Calibration | None = None
-    skipped: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    skipped: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     notes: dict[str, int] = field(default_factory=dict[str, int])

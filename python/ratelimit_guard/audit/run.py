@@ -11,6 +11,7 @@ from ratelimit_guard._core import detector as _detector
 from ratelimit_guard.audit.files import BrokenFileError, chunks
 from ratelimit_guard.audit.maps import PRESETS, Map
 from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration, Example, Point, Signal, Suspect
+from ratelimit_guard.audit.sentences import amount
 from ratelimit_guard.baseline import Baseline, confidence
 from ratelimit_guard.detector import CONVICTING, DEFAULT_ALPHA, HONEST_RATES
 from ratelimit_guard.prompt import DIALECTS
@@ -62,7 +63,7 @@ def audit(
         last=last,
         accounts=accounts,
         calibration=_calibration(baseline, alpha, accounts) if baseline else None,
-        skipped=totals["skipped"],
+        skipped={why: (number, f"{paths[file]}:{line}") for why, (number, file, line) in totals["skipped"].items()},
         notes=notes | _notes(totals),
     )
 
@@ -148,6 +149,8 @@ def _calibration(baseline: Baseline, alpha: float, accounts: Sequence[AccountRes
     return Calibration(
         accounts=baseline.accounts,
         requests=baseline.requests,
+        first=baseline.first,
+        last=baseline.last,
         restricted=restricted,
         interval=confidence(restricted, baseline.accounts),
         guard=dict(zip(CONVICTING, baseline.guard(alpha), strict=True)),
@@ -167,4 +170,4 @@ def _gaps(baseline: Baseline, accounts: Sequence[AccountResult]) -> Iterator[str
             if signal.name == name and signal.evidence > max(highest, 0.0) and account.level != "throttle"
         ]
         if beyond:
-            yield f"{len(beyond)} unrestricted accounts show more {name} than any account of the history"
+            yield f"{amount(len(beyond), 'unrestricted account')} with more {name} than any account of the history"

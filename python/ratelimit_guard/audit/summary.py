@@ -32,7 +32,7 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
     if result.calibration:
         yield from _reliance(result.calibration, result.alpha)
     for reason, (lines, first) in result.skipped.items():
-        yield f"- skipped {lines:,} lines: {reason}, the first is line {first}"
+        yield f"- skipped {lines:,} lines: {reason}, the first at {visible(first)}"
     for note, count in result.notes.items():
         yield f"- {note.replace('_', ' ')}: {count:,}"
 

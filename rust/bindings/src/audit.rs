@@ -92,7 +92,7 @@ impl Auditor {
         for why in Skip::ALL {
             let (count, first) = totals.skipped[why as usize];
             if count > 0 {
-                skipped.set_item(why.name(), (count, first))?;
+                skipped.set_item(why.name(), (count, first.file, first.line))?;
             }
         }
         dict.set_item("skipped", skipped)?;

@@ -77,6 +77,15 @@ impl Skip {
     }
 }
 
+/// Where a line stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Files before its own.
+    pub file: u64,
+    /// Its number in the file, from 1, blank lines too.
+    pub line: u64,
+}
+
 /// Counts of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
@@ -84,8 +93,10 @@ pub struct Totals {
     pub lines: u64,
     /// Lines that were used.
     pub records: u64,
-    /// Of each reason how many lines were passed over, and the number of the first (from 1).
-    pub skipped: [(u64, u64); Skip::ALL.len()],
+    /// Of each reason how many lines were passed over, and the first of them.
+    pub skipped: [(u64, Place); Skip::ALL.len()],
+    /// Where the last line stood.
+    pub place: Place,
     /// Lines that repeat a recent one: passed over.
     pub repeated: u64,
     /// Records older than the one before.
@@ -183,7 +194,10 @@ impl Auditor {
 
     /// The file has ended: so has its last line.
     pub fn end_file(&mut self) {
-        self.end_line(b"");
+        if !self.rest.is_empty() || self.is_too_long {
+            self.end_line(b"");
+        }
+        self.totals.place = Place { file: self.totals.place.file + 1, line: 0 };
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -196,6 +210,7 @@ impl Auditor {
     }
 
     fn end_line(&mut self, end: &[u8]) {
+        self.totals.place.line += 1;
         if self.rest.is_empty() && !self.is_too_long && end.len() <= MAX_LINE {
             return self.line(end);
         }
@@ -222,10 +237,10 @@ impl Auditor {
 
     fn skip(&mut self, why: Skip) {
         let (count, first) = &mut self.totals.skipped[why as usize];
-        *count += 1;
-        if *count == 1 {
-            *first = self.totals.lines;
+        if *count == 0 {
+            *first = self.totals.place;
         }
+        *count += 1;
     }
 
     fn record(&mut self, line: &[u8]) -> Result<(), Skip> {
