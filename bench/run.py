@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FAMILIES = (
     "acquire", "web", "policies", "memory", "windows", "processes", "threads", "kills", "flood",
-    "sketch", "lsh", "prompt",
+    "sketch", "lsh", "prompt", "audit",
 )  # fmt: skip
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -25,8 +25,8 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; do not edit. One family alone: `.venv-bench/bin/python bench/run.py --only acquire` (or
-`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`, `sketch`, `lsh`, `prompt`); `--quick`
-takes a short look. Only a full run writes this page.
+`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`, `sketch`, `lsh`, `prompt`, `audit`);
+`--quick` takes a short look. Only a full run writes this page.
 
 Every round runs each contender once, with fresh state, in rotating order; ratios are taken inside a round and
 the median over the rounds is given, because machines drift. Keys and texts are made beforehand, the garbage

@@ -42,8 +42,8 @@ WORDS = {
         repeatedly finally recently locally abroad""",
     "verb": """check repair replace inspect order cancel confirm measure record compare review prepare explain collect
         deliver store clean paint move install remove update document discuss postpone approve reject request finance
-        design assemble test calibrate import export label pack monitor protect reduce increase double limit avoid
-        support observe describe translate publish announce audit sample restore borrow return trade describe
+        design assemble test calibrate import export label pack monitor protect reduce increase extend limit avoid
+        support observe describe translate publish announce audit sample restore borrow return trade reopen
         arrange copy mark print scan sort weigh heat cool mix mail launch polish""",
     "field": """astronomy geology botany zoology chemistry optics acoustics thermodynamics genetics virology nutrition
         cardiology psychology sociology linguistics phonetics archaeology cartography navigation meteorology oceanography
@@ -121,7 +121,17 @@ PHRASES = {
         My {noun} is {adj}, should I {verb} the {thing} first?
         We {verb+ed} our {thing} {time}, why is it still {adj}?
         How much {noun} is left after {person} {verb+ed} the {things}?
-        Are {adj} {things} allowed in {city} {time}?""",
+        Are {adj} {things} allowed in {city} {time}?
+        {Person} wants to {verb} the {thing} {time}, is that {adj}?
+        {Firm} sent me a {adj} {noun} instead of a {thing}, what now?
+        {Time} I {verb+ed} a {thing}, where do I {verb} it?
+        The {noun} from {city} is too {adj} to {verb}, can you {verb} it?
+        Our {adj} {noun} was {verb+ed} by {person}, who pays for the {noun}?
+        Should {things} be {verb+ed} by {person} or by {firm}?
+        If I {verb} the {noun} {time}, will {person} {verb} the {thing}?
+        I {adv} {verb+ed} the {thing}, does {firm} {verb} it for free?
+        Did {firm} {verb} the {noun} that {person} {verb+ed} {time}?
+        {Number} of my {things} are {adj}, which {noun} should I {verb}?""",
     "task": """Write a short story in which a {adj} {role} has to {verb} a {thing}.
         Explain to a {adj} {role} how a {noun} differs from a {adj} {noun}.
         List {number} ways to {verb} a {thing} when the {noun} is {adj}.
@@ -156,9 +166,10 @@ PHRASES = {
 
         {sentence}
         {sentence} {sentence}
+        {sentence} {sentence} {sentence}
         Input: {noun}, {adj} {noun}, {noun}
         Keep in mind that {person} {verb+ed} the {noun} {time}.
-        Use at most {amount2}.
+        Use at most {amount2} and mention {person}, a {noun} and {city}.
         The reader is a {adj} {role} from {city}.""",
     "amount2": "{number} words|{number} sentences|{number} bullet points",
     "code_task": """Write a Python function {act}_{ident} that takes a {type} called {ident} and can {verb} each {noun}.
@@ -172,7 +183,19 @@ PHRASES = {
         Give the complexity of an algorithm that must {act} {number} {things} by {ident} and then {act} the {ident}.
         Design an API for a {noun} service of {firm}: it can {act} a {ident}, {act} a {ident} and list {things}.
         Write a shell script that has to {act} every {ident} file older than {number} days and {verb} the {noun}.
-        Translate a recursive {act}_{ident} over a {noun} tree into a loop with an explicit {ident}.""",
+        Translate a recursive {act}_{ident} over a {noun} tree into a loop with an explicit {ident}.
+        {Noun}{Ident} is slow when it has to {act} {number} {things}: how would you {act} its {ident} instead?
+        For a game about a {adj} {noun}, code the class {Noun} with {ident}, {ident} and a method {act}_{ident}.
+        Which data structure lets a {role} {act} the {ident} of {things} and {act} the {ident} in constant time?
+        {Act} the {ident} of each {noun} in a {type} with one regular expression, and explain the {ident}.
+        Create a web page on which a {role} can {act} {number} {things} and {verb} the {adj} {noun}.
+        Show how to {act} a {ident} over HTTP while {person} may {verb} the same {noun} {time}.
+        Our {noun} service raises {Noun}Error after {act}_{ident}: find out why the {ident} is {adj}.
+        Compare {act}_{ident} as a generator with {act}_{ident} as a list for {number} {adj} {things}.
+        In JavaScript, {act} an array of {things} so that each {ident} comes before its {ident}.
+        Port {act}_{ident} from Java to Kotlin, where the {ident} is a {type} of {adj} {things}.
+        Document the module {noun}_{ident}: what it means to {act} a {ident}, and when the {noun} is {adj}.
+        Solve with dynamic programming: {number} {things}, each with {ident} and {ident}, and a {adj} {noun}.""",
     "code": """{ident} = {act}_{ident}({ident}, {ident}_{noun})
         if {ident}.{noun} > {ident}_{ident}: return {act}({ident})
         for {ident} in {act}_{noun}s({ident}): {ident}.{act}({ident})
@@ -197,24 +220,46 @@ PHRASES = {
         Können Sie die {de_noun} von {firm} {de_time} {de_verb}?
         Die {de_adj} {de_noun} und die {de_noun} aus {city} lassen sich {de_time} nicht {de_verb}.
         Warum hat {firm} die {de_adj} {de_noun} {de_time} nicht {de_verb} lassen?
-        Bitte {de_verb} Sie {number_de} Mal die {de_adj} {de_noun} von {first} {last}.""",
+        Bitte {de_verb} Sie {number_de} Mal die {de_adj} {de_noun} von {first} {last}.
+        {Firm} will meine {de_noun} erst {de_time} {de_verb}, was kann ich tun?
+        Wie viele Tage braucht {firm}, um eine {de_adj} {de_noun} in {city} zu {de_verb}?
+        Gestern kam die {de_adj} {de_noun} aus {city}, doch die {de_noun} fehlt.
+        Ohne die {de_noun} von {last} darf niemand die {de_adj} {de_noun} {de_verb}.
+        Darf {first} {last} die {de_noun} {de_verb}, wenn die {de_noun} {de_time} kommt?
+        Seit die {de_noun} aus {city} da ist, müssen wir keine {de_adj} {de_noun} mehr {de_verb}.
+        Eine {de_adj} {de_noun} kostet in {city} so viel wie {number_de} Mal die {de_noun} von {firm}.
+        Für die {de_noun} in {city} suchen wir {number_de} Leute, die eine {de_noun} {de_verb}.""",
     "zh_noun": """合同|发票|水库|图书馆|面包|卫星|算法|花园|工厂|诗歌|桥梁|病毒|电池|课程|预算|地图|茶叶|城墙|火车|博物馆
         股票|果园|望远镜|数据库|剧院|方程|冰川|食谱|码头|种子|电影|税收|小说|机器人|海豚|陶瓷""",
     "zh_adj": "古老的|现代的|便宜的|昂贵的|可靠的|脆弱的|公共的|安静的|热闹的|传统的|偏远的|有趣的|复杂的|透明的|常见的|罕见的",
     "zh_role": "老师|医生|工程师|农民|记者|厨师|律师|学生|司机|画家|会计|翻译|护士|木匠|飞行员|程序员",
+    "zh_number": "两|三|四|五|六|七|八|九|十|十二|二十|三十|一百",
     "zh_verb": "修理|比较|介绍|设计|保护|翻译|分析|购买|改造|记录|测量|评价|整理|检查|推广|解释",
     "zh_city": "杭州|成都|西安|青岛|昆明|大连|苏州|厦门|长沙|兰州|桂林|哈尔滨",
     "zh_task": """请写一篇关于{zh_adj}{zh_noun}的短文，主角是一位来自{zh_city}的{zh_role}。
         为什么{zh_role}需要{zh_verb}{zh_adj}{zh_noun}？请举出与{zh_noun}有关的例子。
         列出{zh_role}{zh_verb}{zh_noun}时应当注意的几件事，并说明它们与{zh_noun}的关系。
-        {zh_city}的{zh_role}想{zh_verb}一座{zh_adj}{zh_noun}，请给出分步骤的计划。
+        {zh_city}的{zh_role}想{zh_verb}一座{zh_adj}{zh_noun}，请给出分步骤的{zh_noun}计划。
         比较{zh_adj}{zh_noun}和{zh_adj}{zh_noun}，说明哪一个更适合{zh_role}。
         用通俗的话向{zh_role}解释{zh_noun}与{zh_noun}之间有什么联系。
         假如你是{zh_city}的一名{zh_role}，你会怎样{zh_verb}{zh_adj}{zh_noun}？
         给{zh_role}写一封信，请他{zh_verb}{zh_city}的{zh_adj}{zh_noun}。
         设计一个让{zh_role}学会{zh_verb}{zh_noun}的游戏，道具是{zh_noun}和{zh_noun}。
-        {zh_adj}{zh_noun}在{zh_city}有哪些用途？请从{zh_role}的角度{zh_verb}。
-        编一个{zh_role}和{zh_noun}的谜语，答案要与{zh_adj}{zh_noun}有关。""",
+        {zh_adj}{zh_noun}在{zh_city}有哪些用途？请从{zh_role}的角度{zh_verb}{zh_noun}。
+        编一个{zh_role}和{zh_noun}的谜语，答案要与{zh_adj}{zh_noun}有关。
+        {zh_noun}、{zh_noun}和{zh_noun}有什么共同点？请让{zh_role}也能看懂。
+        {zh_role}在{zh_city}丢了{zh_noun}，请续写这个{zh_adj}故事，结尾出现{zh_noun}。
+        把“{zh_role}{zh_verb}{zh_adj}{zh_noun}”改写成一首关于{zh_noun}的诗。
+        {zh_city}要建{zh_noun}，预算够买{zh_number}台{zh_noun}，请{zh_role}算一算。
+        {zh_number}位{zh_role}{zh_verb}{zh_number}座{zh_noun}需要几天？如果换成{zh_noun}呢？
+        如果没有{zh_noun}，{zh_city}的{zh_role}还能{zh_verb}{zh_noun}吗？
+        翻译成英文：{zh_city}的{zh_adj}{zh_noun}由{zh_role}{zh_verb}。
+        {zh_verb}{zh_noun}和{zh_verb}{zh_noun}相比，{zh_role}会选择哪一个{zh_adj}方案？
+        从{zh_noun}的历史看，{zh_role}为何总要{zh_verb}{zh_adj}{zh_noun}，请写出{zh_number}点。
+        {zh_city}有一座{zh_adj}{zh_noun}，请替{zh_role}拟一条广告语，突出{zh_noun}。
+        请扮演{zh_city}的{zh_role}，回答有关{zh_adj}{zh_noun}的{zh_number}个问题。
+        {zh_noun}坏了，{zh_role}只带了{zh_noun}和{zh_noun}，该如何{zh_verb}？
+        总结{zh_role}在{zh_city}{zh_verb}{zh_noun}的经验，重点谈{zh_adj}{zh_noun}。""",
     "zh_sentence": """{zh_city}的{zh_role}昨天{zh_verb}了一座{zh_adj}{zh_noun}，旁边还有{zh_noun}。
         这种{zh_adj}{zh_noun}由{zh_role}负责{zh_verb}，费用包括{zh_noun}和{zh_noun}。
         {zh_role}认为{zh_noun}比{zh_adj}{zh_noun}更值得{zh_verb}。
@@ -223,5 +268,13 @@ PHRASES = {
     "zh_question": """{zh_city}的{zh_adj}{zh_noun}怎么{zh_verb}？
         {zh_role}可以{zh_verb}{zh_adj}{zh_noun}吗？
         谁负责{zh_verb}{zh_city}的{zh_noun}？
-        {zh_adj}{zh_noun}和{zh_noun}哪个更好{zh_verb}？""",
+        {zh_adj}{zh_noun}和{zh_noun}哪个更好{zh_verb}？
+        我的{zh_noun}坏了，{zh_role}能{zh_verb}{zh_noun}吗？
+        {zh_verb}一座{zh_noun}要{zh_number}天还是{zh_number}天？
+        昨天{zh_verb}的{zh_adj}{zh_noun}为什么没有{zh_noun}？
+        {zh_number}位{zh_role}够不够{zh_verb}{zh_adj}{zh_noun}？
+        听说{zh_city}有{zh_adj}{zh_noun}，是{zh_role}{zh_verb}的吗？
+        要是{zh_noun}太贵，能不能只{zh_verb}{zh_noun}？
+        {zh_noun}里的{zh_noun}归哪位{zh_role}管？
+        {zh_role}说{zh_noun}很{zh_adj}，真的需要{zh_verb}{zh_number}次？""",
 }

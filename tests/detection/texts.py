@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ARTICLE = re.compile(r"\b([Aa]) (?=[aeiou])")
+SPELLING = (
+    (re.compile(r"\b([Aa]) (?=[aeiou])"), r"\1n "),
+    (re.compile(r"([^aeiou\W])ys\b"), r"\1ies"),
+    (re.compile(r"(ss|x|ch|sh)s\b"), r"\1es"),
+)
 SLOT = re.compile(r"\{(\w+(?:\+ed)?)\}")
 
 Choice = tuple[tuple[str, ...], tuple[str, ...]]
@@ -47,7 +51,10 @@ class Writer:
 
     def make(self, rule: str) -> str:
         """A text by a rule."""
-        return ARTICLE.sub(r"\1n ", self._expand(rule))
+        text = self._expand(rule)
+        for wrong, right in SPELLING:
+            text = wrong.sub(right, text)
+        return text
 
     def _expand(self, rule: str) -> str:
         choices = RULES[rule]

@@ -1,10 +1,9 @@
 """The detector: what `ratelimit_guard.detector` is made of."""
 
-from typing import final
+from typing import Literal, Self, final
 
 from ratelimit_guard._core.prompt import Prompt
 
-@final
 class Detector:
     """Judges accounts. Thread-safe: its state is behind a lock.
 
@@ -15,19 +14,50 @@ class Detector:
 
     def __new__(
         cls, secret: bytes, alpha: float, guard: tuple[float, float, float] | None, capacity: int
-    ) -> Detector: ...
+    ) -> Self: ...
     def observe(
-        self, account: str | bytes, prompt: Prompt, time: float, answer_tokens: int | None, declared: bool
-    ) -> tuple[str, float, int, list[bool | None], list[float]]:
-        """Add an answered request. Level, score, requests so far, and by signal: shown (None: does not count), nats."""
+        self,
+        account: str | bytes,
+        prompt: Prompt,
+        *,
+        time: float,
+        answer_tokens: int | None = None,
+        declared: bool = False,
+    ) -> Verdict:
+        """Add a request that the model answered: not refused ones, and no embeddings. Cost: 1 µs.
+
+        `time` in seconds since any fixed moment. `answer_tokens` where known: short answers teach nobody. `declared`:
+        the tenant told the operator that this account tests the model, so that it is never more than observed.
+        `UsageError` for an account that is neither str nor bytes.
+        """
     def release(self, account: str | bytes) -> bool:
-        """Forget an account. False when there was none."""
+        """Forget what is known about an account, its conviction too. False when nothing was."""
     @property
-    def thresholds(self) -> dict[str, float]: ...
+    def thresholds(self) -> dict[str, float]:
+        """Evidence in nats from which a signal restricts, or, of those that only observe, is shown."""
     @property
     def forgotten(self) -> dict[str, int]:
         """Profiles that made room for others: `newcomers`, `established`, `convicted`."""
     def __len__(self) -> int: ...
+
+@final
+class Verdict:
+    """How an account stands after a request."""
+
+    @property
+    def level(self) -> Literal["none", "observe", "throttle"]: ...
+    @property
+    def score(self) -> float:
+        """The highest evidence ever over its threshold: 1 and more convicts."""
+    @property
+    def requests(self) -> int:
+        """Counted so far."""
+    @property
+    def shown(self) -> list[str]:
+        """Signals of this request."""
+    @property
+    def evidence(self) -> dict[str, float]:
+        """Of each signal now, in nats."""
 
 def nominal_evidence(alpha: float) -> float:
     """Evidence, in nats, that a false-positive rate alone asks of each convicting signal."""

@@ -12,13 +12,13 @@ use ratelimit_guard_core::detector::threshold::{Thresholds, nominal};
 use ratelimit_guard_core::detector::{self, Assessment};
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::hash::Seed;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Profiles kept unless told otherwise: 100 MiB when all are in use.
 pub const DEFAULT_CAPACITY: usize = 1 << 16;
 const MAX_CAPACITY: u64 = 1 << 24;
 
-#[pyclass(frozen, module = "ratelimit_guard._core")]
+#[pyclass(frozen, subclass, module = "ratelimit_guard._core")]
 pub struct Detector {
     detector: Mutex<detector::Detector>,
     seed: Seed,
@@ -71,50 +71,84 @@ impl Detector {
         make().or_raise(py)
     }
 
-    fn observe<'py>(
+    #[pyo3(signature = (account, prompt, *, time, answer_tokens = None, declared = false))]
+    fn observe(
         &self,
-        account: &Bound<'py, PyAny>,
-        prompt: &Bound<'py, Prompt>,
+        account: &Bound<'_, PyAny>,
+        prompt: &Bound<'_, Prompt>,
         time: f64,
         answer_tokens: Option<u64>,
         declared: bool,
-    ) -> PyResult<Bound<'py, PyTuple>> {
+    ) -> PyResult<Verdict> {
         let answer_tokens = answer_tokens.map(|tokens| tokens.min(u64::from(u32::MAX)) as u32);
         let seen = Observation { facts: &prompt.get().facts, answer_tokens, time: time as u64, is_declared: declared };
         let key = with_text("account", account, |name| Ok(self.seed.digest(name).0[0]))?;
-        let assessment = self.detector.lock().unwrap_or_else(PoisonError::into_inner).observe(key, &seen);
-        tuple(account.py(), &assessment)
+        Ok(Verdict(self.lock().observe(key, &seen)))
     }
 
     fn release(&self, account: &Bound<'_, PyAny>) -> PyResult<bool> {
         let key = with_text("account", account, |name| Ok(self.seed.digest(name).0[0]))?;
-        Ok(self.detector.lock().unwrap_or_else(PoisonError::into_inner).accounts.remove(key))
+        Ok(self.lock().accounts.remove(key))
     }
 
     #[getter]
     fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_name(py, self.detector.lock().unwrap_or_else(PoisonError::into_inner).thresholds())
+        by_name(py, self.lock().thresholds())
     }
 
     #[getter]
     fn forgotten<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        forgotten(py, &self.detector.lock().unwrap_or_else(PoisonError::into_inner).accounts.forgotten)
+        forgotten(py, &self.lock().accounts.forgotten)
     }
 
     fn __len__(&self) -> usize {
-        self.detector.lock().unwrap_or_else(PoisonError::into_inner).accounts.len()
+        self.lock().accounts.len()
     }
 }
 
-/// Level, score, requests, events and evidence.
-fn tuple<'py>(py: Python<'py>, assessment: &Assessment) -> PyResult<Bound<'py, PyTuple>> {
-    let Assessment { level, score, events, evidence, requests } = assessment;
-    (level.name(), *score, *requests, *events, *evidence).into_pyobject(py)
+impl Detector {
+    fn lock(&self) -> MutexGuard<'_, detector::Detector> {
+        self.detector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pyclass(frozen, module = "ratelimit_guard.detector")]
+pub struct Verdict(Assessment);
+
+#[pymethods]
+impl Verdict {
+    #[getter]
+    fn level(&self) -> &'static str {
+        self.0.level.name()
+    }
+    #[getter]
+    fn score(&self) -> f64 {
+        self.0.score
+    }
+    #[getter]
+    fn requests(&self) -> u32 {
+        self.0.requests
+    }
+    #[getter]
+    fn shown(&self) -> Vec<&'static str> {
+        let shown = |signal: &Signal| self.0.events[*signal as usize] == Some(true);
+        Signal::ALL.into_iter().filter(shown).map(Signal::name).collect()
+    }
+    #[getter]
+    fn evidence<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        Signal::ALL.iter().try_for_each(|&signal| dict.set_item(signal.name(), self.0.evidence[signal as usize]))?;
+        Ok(dict)
+    }
+    fn __repr__(&self) -> String {
+        format!("Verdict(level={:?}, score={:.3}, requests={})", self.level(), self.score(), self.requests())
+    }
 }
 
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let module = PyModule::new(py, "detector")?;
     module.add_class::<Detector>()?;
+    module.add_class::<Verdict>()?;
     module.add("DEFAULT_CAPACITY", DEFAULT_CAPACITY)?;
     module.add("MEMORY", detector::MEMORY)?;
     module.add("WIDE", detector::threshold::WIDE)?;
