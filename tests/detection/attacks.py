@@ -26,6 +26,14 @@ def seeds(w: Writer, pool: int, shown: int, mark: Literal["-", "1."] = "-") -> I
         yield ask(lines(head, *listed, tail), w.tokens(150, 600))
 
 
+def seeds_with_answers(w: Writer, pool: int, shown: int) -> Iterator[Request]:
+    """The same with an input and an answer to every task."""
+    tasks = [lines(f"Instruction: {w.make('task')}", f"Input: {w.sentence()}", w.passage(1, 2)) for _ in range(pool)]
+    head, tail = w.sentence(), w.sentence()
+    while True:
+        yield ask(blocks(head, *w.some(tasks, shown, shown), tail), w.tokens(150, 600))
+
+
 def growing_seeds(w: Writer) -> Iterator[Request]:
     """Self-instruct as published: six seeds and two tasks that the model made."""
     tasks = w.many("task", 175)
@@ -63,6 +71,13 @@ def composed(w: Writer, templates: int, shape: Literal["lines", "line"]) -> Iter
         opening, closing = w.pick(pairs)
         task = w.make("task")
         yield ask(lines(opening, task, closing) if shape == "lines" else joined(opening, task, closing), w.tokens())
+
+
+def phrases(w: Writer, bank: int, each: int) -> Iterator[Request]:
+    """So many phrases of a bank before the task, and as many of another one behind it."""
+    openings, closings = w.many("sentence", bank), w.many("sentence", bank)
+    while True:
+        yield ask(lines(*w.some(openings, each, each), w.make("task"), *w.some(closings, each, each)), w.tokens())
 
 
 def joined(opening: str, task: str, closing: str) -> str:
@@ -190,7 +205,9 @@ ATTACKS = by_name(
         Kind("seeds-500-5", partial(seeds, pool=500, shown=5)),
         Kind("seeds-500-8", partial(seeds, pool=500, shown=8)),
         Kind("seeds-175-8-numbered", partial(seeds, pool=175, shown=8, mark="1.")),
-        Kind("seeds-growing", growing_seeds),
+        Kind("seeds-175-3-answers", partial(seeds_with_answers, pool=175, shown=3)),
+    Kind("seeds-500-5-answers", partial(seeds_with_answers, pool=500, shown=5)),
+    Kind("seeds-growing", growing_seeds),
         Kind("walk", walk),
         Kind("walk-chinese", partial(walk, rule="zh_task")),
         Kind("walk-code", partial(walk, rule="code_task")),
@@ -201,6 +218,9 @@ ATTACKS = by_name(
         Kind("composed-10", partial(composed, templates=10, shape="lines")),
         Kind("composed-100", composed_100),
         Kind("composed-300", partial(composed, templates=300, shape="lines")),
+        Kind("phrases-10-1", partial(phrases, bank=10, each=1)),
+        Kind("phrases-10-2", partial(phrases, bank=10, each=2)),
+        Kind("phrases-40-2", partial(phrases, bank=40, each=2)),
         Kind("composed-10-line", partial(composed, templates=10, shape="line")),
         Kind("composed-100-line", partial(composed, templates=100, shape="line")),
         Kind("composed-300-line", partial(composed, templates=300, shape="line")),

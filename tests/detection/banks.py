@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  Chinese has marks of its own
 """Words and patterns of which the scenarios' texts are made: all written for these tests.
 
 A rule's choices are separated by `|` or stand one a line; `{rule}` in a choice is a choice of another rule.
@@ -44,14 +45,15 @@ WORDS = {
         deliver store clean paint move install remove update document discuss postpone approve reject request finance
         design assemble test calibrate import export label pack monitor protect reduce increase extend limit avoid
         support observe describe translate publish announce audit sample restore borrow return trade reopen
-        arrange copy mark print scan sort weigh heat cool mix mail launch polish""",
-    "field": """astronomy geology botany zoology chemistry optics acoustics thermodynamics genetics virology nutrition
-        cardiology psychology sociology linguistics phonetics archaeology cartography navigation meteorology oceanography
-        hydrology forestry agriculture beekeeping carpentry masonry metallurgy ceramics weaving tailoring typography
-        bookbinding photography cinema choreography opera jazz folklore mythology ethics logic rhetoric economics
-        accounting marketing logistics insurance taxation banking auditing statistics topology geometry algebra
-        combinatorics cryptography networking robotics compilers databases ergonomics architecture gardening baking
-        brewing fencing rowing cycling climbing chess diplomacy journalism education nursing dentistry""",
+        arrange mark print sort weigh heat cool mix mail launch polish""",
+    "field": """astronomy geology botany zoology chemistry optics acoustics thermodynamics genetics virology
+        nutrition cardiology psychology sociology linguistics phonetics archaeology cartography navigation
+        meteorology oceanography hydrology forestry agriculture beekeeping carpentry masonry metallurgy
+        ceramics weaving tailoring typography bookbinding photography cinema choreography opera jazz folklore
+        mythology ethics logic rhetoric economics accounting marketing logistics insurance taxation banking
+        auditing statistics topology geometry algebra combinatorics cryptography networking robotics
+        compilers databases ergonomics architecture gardening baking brewing fencing rowing cycling climbing
+        chess diplomacy journalism education nursing dentistry""",
     "month": "January February March April May June July August September October November December",
     "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "number": "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty ninety",
@@ -161,7 +163,7 @@ PHRASES = {
         Propose a {adj} experiment from {field} that children can do with a {noun} and a {noun}.
         What would a {adj} {noun} designed by experts in {field} look like?
         Turn the idea of a {adj} {noun} into a slogan for {firm}.
-        Prove or refute: every {adj} {noun} in {city} was {verb+ed} by a {role}.""",
+        Prove or refute that every {adj} {noun} in {city} was {verb+ed} by a {role}.""",
     "input": """
 
         {sentence}
@@ -174,28 +176,28 @@ PHRASES = {
     "amount2": "{number} words|{number} sentences|{number} bullet points",
     "code_task": """Write a Python function {act}_{ident} that takes a {type} called {ident} and can {verb} each {noun}.
         Implement {act}_{ident}({ident}: {type}) in Rust so that every {adj} {noun} is {verb+ed} once.
-        Fix the bug in a C program that should {act} the {ident} of a {noun} but leaves the {ident} {adj}.
+        My C program should {act} the {ident} of a {noun}, but leaves the {ident} {adj}, so fix it.
         Given a table of {things} with {ident} and {ident}, write SQL to {act} the {ident} by {ident}.
-        Explain what happens when {act}_{ident} is called with a {adj} {ident} in a thread of its own.
-        Add type hints and tests to a class {Noun}{Ident} with the methods {act} and {act}_{ident}.
+        What happens when {act}_{ident} of a {noun} is called with a {adj} {ident} in a thread of its own.
+        Class {Noun}{Ident} with the methods {act} and {act}_{ident} needs type hints and tests.
         How can I {act} a {type} of {things} by {ident} in Go without a second {ident}?
-        Refactor a loop that has to {act} the {ident} and {act} the {ident} of {number} {things}.
-        Give the complexity of an algorithm that must {act} {number} {things} by {ident} and then {act} the {ident}.
+        Refactor this: {number} loops {act} the {ident} and {act} the {ident} of {number} {things}.
+        How fast can an algorithm {act} {number} {things} by {ident} and then {act} the {ident}.
         Design an API for a {noun} service of {firm}: it can {act} a {ident}, {act} a {ident} and list {things}.
-        Write a shell script that has to {act} every {ident} file older than {number} days and {verb} the {noun}.
+        In a shell, {act} every {ident} file older than {number} days and {verb} the {noun}.
         Translate a recursive {act}_{ident} over a {noun} tree into a loop with an explicit {ident}.
         {Noun}{Ident} is slow when it has to {act} {number} {things}: how would you {act} its {ident} instead?
         For a game about a {adj} {noun}, code the class {Noun} with {ident}, {ident} and a method {act}_{ident}.
-        Which data structure lets a {role} {act} the {ident} of {things} and {act} the {ident} in constant time?
+        Which {adj} data structure lets me {act} the {ident} of {things} and {act} the {ident} in constant time?
         {Act} the {ident} of each {noun} in a {type} with one regular expression, and explain the {ident}.
-        Create a web page on which a {role} can {act} {number} {things} and {verb} the {adj} {noun}.
-        Show how to {act} a {ident} over HTTP while {person} may {verb} the same {noun} {time}.
+        Create a {adj} web page where a {role} can {act} {number} {things} and {verb} the {adj} {noun}.
+        Show how to {act} the {adj} {ident} over HTTP while {person} may {verb} the same {noun} {time}.
         Our {noun} service raises {Noun}Error after {act}_{ident}: find out why the {ident} is {adj}.
         Compare {act}_{ident} as a generator with {act}_{ident} as a list for {number} {adj} {things}.
         In JavaScript, {act} an array of {things} so that each {ident} comes before its {ident}.
         Port {act}_{ident} from Java to Kotlin, where the {ident} is a {type} of {adj} {things}.
         Document the module {noun}_{ident}: what it means to {act} a {ident}, and when the {noun} is {adj}.
-        Solve with dynamic programming: {number} {things}, each with {ident} and {ident}, and a {adj} {noun}.""",
+        Given {number} {things}, each with {ident} and {ident}, pack a {adj} {noun} by dynamic programming.""",
     "code": """{ident} = {act}_{ident}({ident}, {ident}_{noun})
         if {ident}.{noun} > {ident}_{ident}: return {act}({ident})
         for {ident} in {act}_{noun}s({ident}): {ident}.{act}({ident})
@@ -206,13 +208,14 @@ PHRASES = {
         with open_{noun}({ident}) as {ident}: {act}_{ident}({ident})
         {noun}_{ident}, {ident} = {ident}.{act}_{noun}({ident})
         log.info("{verb+ed} {noun} %s", {ident}.{ident})""",
-    "de_noun": """Rechnung|Lieferung|Bestellung|Wohnung|Heizung|Maschine|Brücke|Bäckerei|Werkstatt|Bibliothek|Küche|Karte
-        Leitung|Pumpe|Zeitung|Versicherung|Steuer|Schule|Klinik|Straße|Prüfung|Reise|Tasche|Batterie|Kamera|Leiter""",
+    "de_noun": """Rechnung|Lieferung|Bestellung|Wohnung|Heizung|Maschine|Brücke|Bäckerei|Werkstatt|Bibliothek|Küche
+        Karte|Leitung|Pumpe|Zeitung|Versicherung|Steuer|Schule|Klinik|Straße|Prüfung|Reise|Tasche|Batterie|Kamera|Leiter""",
     "de_adj": """alte|neue|kleine|große|teure|billige|kaputte|moderne|leere|schwere|wichtige|dringende|feuchte|helle
         fehlende|ungeöffnete|gelieferte|reparierte|gemeinsame|fremde""",
-    "de_verb": """prüfen|bestellen|reparieren|bezahlen|verkaufen|reinigen|ersetzen|vergleichen|beschreiben|verschieben
-        liefern|abholen|umtauschen|verlängern|kündigen|messen|verpacken|melden""",
-    "de_time": "seit {day_de}|am {day_de}|bis {day_de}|nach {number_de} Tagen|vor {number_de} Wochen|in {number_de} Stunden",
+    "de_verb": """prüfen|bestellen|reparieren|bezahlen|verkaufen|reinigen|ersetzen|vergleichen|beschreiben
+        verschieben|liefern|abholen|umtauschen|verlängern|kündigen|messen|verpacken|melden""",
+    "de_time": """seit {day_de}|am {day_de}|bis {day_de}|nach {number_de} Tagen
+        vor {number_de} Wochen|in {number_de} Stunden""",
     "day_de": "Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag",
     "number_de": "zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|zwanzig",
     "de_sentence": """Wir müssen die {de_adj} {de_noun} in {city} {de_time} {de_verb}.
@@ -229,14 +232,15 @@ PHRASES = {
         Seit die {de_noun} aus {city} da ist, müssen wir keine {de_adj} {de_noun} mehr {de_verb}.
         Eine {de_adj} {de_noun} kostet in {city} so viel wie {number_de} Mal die {de_noun} von {firm}.
         Für die {de_noun} in {city} suchen wir {number_de} Leute, die eine {de_noun} {de_verb}.""",
-    "zh_noun": """合同|发票|水库|图书馆|面包|卫星|算法|花园|工厂|诗歌|桥梁|病毒|电池|课程|预算|地图|茶叶|城墙|火车|博物馆
-        股票|果园|望远镜|数据库|剧院|方程|冰川|食谱|码头|种子|电影|税收|小说|机器人|海豚|陶瓷""",
-    "zh_adj": "古老的|现代的|便宜的|昂贵的|可靠的|脆弱的|公共的|安静的|热闹的|传统的|偏远的|有趣的|复杂的|透明的|常见的|罕见的",
+    "zh_noun": """合同|发票|水库|图书馆|面包|卫星|算法|花园|工厂|诗歌|桥梁|病毒|电池|课程|预算|地图|茶叶|城墙|火车
+        博物馆|股票|果园|望远镜|数据库|剧院|方程|冰川|食谱|码头|种子|电影|税收|小说|机器人|海豚|陶瓷""",
+    "zh_adj": """古老的|现代的|便宜的|昂贵的|可靠的|脆弱的|公共的|安静的
+        热闹的|传统的|偏远的|有趣的|复杂的|透明的|常见的|罕见的""",
     "zh_role": "老师|医生|工程师|农民|记者|厨师|律师|学生|司机|画家|会计|翻译|护士|木匠|飞行员|程序员",
     "zh_number": "两|三|四|五|六|七|八|九|十|十二|二十|三十|一百",
     "zh_verb": "修理|比较|介绍|设计|保护|翻译|分析|购买|改造|记录|测量|评价|整理|检查|推广|解释",
     "zh_city": "杭州|成都|西安|青岛|昆明|大连|苏州|厦门|长沙|兰州|桂林|哈尔滨",
-    "zh_task": """请写一篇关于{zh_adj}{zh_noun}的短文，主角是一位来自{zh_city}的{zh_role}。
+    "zh_task": """以{zh_adj}{zh_noun}为题写一篇短文，主角是一位来自{zh_city}的{zh_role}。
         为什么{zh_role}需要{zh_verb}{zh_adj}{zh_noun}？请举出与{zh_noun}有关的例子。
         列出{zh_role}{zh_verb}{zh_noun}时应当注意的几件事，并说明它们与{zh_noun}的关系。
         {zh_city}的{zh_role}想{zh_verb}一座{zh_adj}{zh_noun}，请给出分步骤的{zh_noun}计划。
@@ -246,14 +250,14 @@ PHRASES = {
         给{zh_role}写一封信，请他{zh_verb}{zh_city}的{zh_adj}{zh_noun}。
         设计一个让{zh_role}学会{zh_verb}{zh_noun}的游戏，道具是{zh_noun}和{zh_noun}。
         {zh_adj}{zh_noun}在{zh_city}有哪些用途？请从{zh_role}的角度{zh_verb}{zh_noun}。
-        编一个{zh_role}和{zh_noun}的谜语，答案要与{zh_adj}{zh_noun}有关。
-        {zh_noun}、{zh_noun}和{zh_noun}有什么共同点？请让{zh_role}也能看懂。
+        {zh_role}编了一个有关{zh_noun}的谜语，答案要与{zh_adj}{zh_noun}有关。
+        {zh_noun}、{zh_noun}和{zh_noun}有什么共同点，怎样让{zh_city}的{zh_role}也能看懂？
         {zh_role}在{zh_city}丢了{zh_noun}，请续写这个{zh_adj}故事，结尾出现{zh_noun}。
         把“{zh_role}{zh_verb}{zh_adj}{zh_noun}”改写成一首关于{zh_noun}的诗。
         {zh_city}要建{zh_noun}，预算够买{zh_number}台{zh_noun}，请{zh_role}算一算。
-        {zh_number}位{zh_role}{zh_verb}{zh_number}座{zh_noun}需要几天？如果换成{zh_noun}呢？
+        {zh_number}位{zh_role}{zh_verb}{zh_number}座{zh_noun}需要几天？如果{zh_city}的{zh_role}换成{zh_noun}呢？
         如果没有{zh_noun}，{zh_city}的{zh_role}还能{zh_verb}{zh_noun}吗？
-        翻译成英文：{zh_city}的{zh_adj}{zh_noun}由{zh_role}{zh_verb}。
+        {zh_city}的{zh_adj}{zh_noun}由{zh_role}{zh_verb}，把这句话翻译成英文。
         {zh_verb}{zh_noun}和{zh_verb}{zh_noun}相比，{zh_role}会选择哪一个{zh_adj}方案？
         从{zh_noun}的历史看，{zh_role}为何总要{zh_verb}{zh_adj}{zh_noun}，请写出{zh_number}点。
         {zh_city}有一座{zh_adj}{zh_noun}，请替{zh_role}拟一条广告语，突出{zh_noun}。

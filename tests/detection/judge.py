@@ -54,9 +54,18 @@ class Outcome:
 
 
 def judge(
-    requests: Sequence[Request], secret_number: int = 0, *, declared: bool = False, pace: float = PACE, times: int = 1
+    requests: Sequence[Request],
+    secret_number: int = 0,
+    *,
+    declared: bool = False,
+    pace: float = PACE,
+    times: int = 1,
+    usage: bool = True,
 ) -> Outcome:
-    """One account's stream, so many times over, judged by thresholds as with a history."""
+    """One account's stream, so many times over, judged by thresholds as with a history.
+
+    Without `usage` nobody knows how long answers are.
+    """
     key = secret(secret_number)
     detector, reader = Detector(baseline=EMPTY, secret=key), Reader(secret=key)
     prompts = [reader.read(json.dumps(request.body).encode()) for request in requests]
@@ -64,6 +73,6 @@ def judge(
     for _ in range(times):
         for request, prompt in zip(requests, prompts, strict=True):
             now += pace
-            tokens = request.answer_tokens
+            tokens = request.answer_tokens if usage else None
             outcome.add(detector.observe("account", prompt, time=now, answer_tokens=tokens, declared=declared))
     return outcome

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 from detection.kinds import Kind, Request, Turn, ask, blocks, lines
+from detection.programs import few_shot, retrieval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +40,8 @@ def power_user(w: Writer) -> Iterator[Request]:
     """Questions, pasted texts with a favourite instruction, code and its errors, follow-ups."""
     favourites = w.many("sentence", 6)
     while True:
-        paste = w.pick((w.document, w.code, w.log))
-        first = blocks(w.zipf(favourites), paste()) if w.chance(0.4) else w.task()
+        pasted = (w.document(), w.code(), w.log())[w.between(0, 2)]
+        first = blocks(w.zipf(favourites), pasted) if w.chance(0.4) else w.task()
         yield ask(first, w.tokens())
         while w.chance(0.55):
             history = [("user", first), ("assistant", w.passage(3, 6))]
@@ -107,6 +109,11 @@ def cron(w: Writer, prompts: int, *, shuffled: bool) -> Iterator[Request]:
             yield ask(prompt, w.tokens())
 
 
+def regression(w: Writer, stream: Callable[[Writer], Iterator[Request]], prompts: int) -> Iterator[Request]:
+    """A program's own tests: prompts of its log, the same ones every night."""
+    return cycle(list(islice(stream(w), prompts)))
+
+
 def dashboard(w: Writer) -> Iterator[Request]:
     """A report each hour: fixed words around today's figures."""
     head, tail = w.passage(2, 3), w.sentence()
@@ -164,6 +171,9 @@ def mixture(w: Writer, *streams: Callable[[Writer], Iterator[Request]]) -> Itera
         yield next(w.pick(running))
 
 
+rag = partial(retrieval, passages=3, query="last")
+examples = partial(few_shot, answer="text", query="last")
+
 PEOPLE = [
     Kind("chat-product", chat_product),
     Kind("consumer-chat", partial(conversations, more=0.5)),
@@ -183,6 +193,10 @@ PEOPLE = [
     Kind("cron-50", partial(cron, prompts=50, shuffled=False)),
     Kind("cron-50-shuffled", partial(cron, prompts=50, shuffled=True)),
     Kind("cron-300", partial(cron, prompts=300, shuffled=True)),
+    Kind("regression-12", partial(regression, stream=rag, prompts=12)),
+    Kind("regression-60", partial(regression, stream=rag, prompts=60)),
+    Kind("regression-200", partial(regression, stream=rag, prompts=200)),
+    Kind("regression-examples-60", partial(regression, stream=examples, prompts=60)),
     Kind("dashboard", dashboard),
     Kind("prompt-engineer", prompt_engineer),
     Kind("agent", agent),

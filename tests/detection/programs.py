@@ -42,9 +42,10 @@ def retrieval(
     asks: str = "question",
     least: int = 2,
     labelled: bool = True,
+    tail: bool = False,
 ) -> Iterator[Request]:
     """Passages of the topic that is asked about, as an index finds them: neighbours are found together."""
-    head = w.make(rule)
+    head, tail_text = w.make(rule), w.make(rule) if tail else ""
     topics = [[w.passage(least, 5, rule) for _ in range(w.between(4, 14))] for _ in range(60)]
     while True:
         topic = w.zipf(topics)
@@ -58,7 +59,7 @@ def retrieval(
             "middle": [*text[:half], question, *text[half:]],
             "last": [*text, question],
         }[query]
-        yield ask(blocks(head, *order), w.tokens(70, 350))
+        yield ask(blocks(head, *order, tail_text), w.tokens(70, 350))
 
 
 def remembered(w: Writer, query: Side) -> Iterator[Request]:
@@ -74,15 +75,19 @@ def remembered(w: Writer, query: Side) -> Iterator[Request]:
 
 def few_shot(w: Writer, answer: Literal["label", "text"], query: Literal["first", "last"]) -> Iterator[Request]:
     """Examples near the input, chosen out of 300; labels are one word, texts a few sentences."""
-    labels = w.many("Noun", 8)
-    said = (lambda: w.pick(labels)) if answer == "label" else (lambda: w.passage(2, 4))
-    groups = [[f"Input: {w.sentence()}\nOutput: {said()}" for _ in range(15)] for _ in range(20)]
+    labels = w.many("Noun", 8) if answer == "label" else []
+    groups = [[f"Input: {w.sentence()}\nOutput: {output(w, labels)}" for _ in range(15)] for _ in range(20)]
     head = w.sentence()
     while True:
         examples = w.some(w.pick(groups), 3, 5)
         new = f"Input: {w.sentence()}"
         order = [head, new, *examples] if query == "first" else [head, *examples, f"{new}\nOutput:"]
         yield ask(blocks(*order), w.between(1, 4) if answer == "label" else w.tokens(70, 200))
+
+
+def output(w: Writer, labels: list[str]) -> str:
+    """One of the labels, or a text where there are none."""
+    return w.pick(labels) if labels else w.passage(2, 4)
 
 
 def documents(w: Writer, first: Literal["document", "question", "style"], styles: int = 0) -> Iterator[Request]:
@@ -178,6 +183,7 @@ PROGRAMS = [
     Kind("support-in-one-turn", support_in_one_turn),
     Kind("rag-1-last", partial(retrieval, passages=1, query="last")),
     Kind("rag-3-last", partial(retrieval, passages=3, query="last")),
+    Kind("rag-3-last-format", partial(retrieval, passages=3, query="last", tail=True)),
     Kind("rag-8-last", partial(retrieval, passages=8, query="last")),
     Kind("rag-3-first", partial(retrieval, passages=3, query="first")),
     Kind("rag-4-middle", partial(retrieval, passages=4, query="middle")),

@@ -11,18 +11,21 @@ const MAX_FRAME_WORDS: u32 = 40;
 const MAX_FRAME_ROWS: usize = 2;
 /// Words of what a frame is around.
 const MIN_TASK_WORDS: u32 = 4;
-/// Class of the usual gap, 6 requests and more, from which on a frame is one of many.
+/// Class of the usual gap, 3 requests and more, from which on a phrase is not one of a form's few options.
+const CHANGING: u32 = 2;
+/// … 6 requests and more, from which on a frame is one of many.
 const ROTATING: u32 = 4;
 /// Sources from which on pieces did not come together by one earlier prompt and its follow-up.
 const MANY: usize = 3;
 
-/// Both ends of the prompt are known, from different earlier requests, and either one of them stood elsewhere there,
-/// or they are short phrases around something new.
-pub fn is_recombination(rows: &Rows) -> bool {
+/// Both ends of the prompt are known, from different earlier requests. Either one of them stood elsewhere before, or
+/// they are changing phrases around something new.
+pub fn is_recombination(rows: &Rows, number: u32) -> bool {
     let Some((head, tail)) = known_ends(rows) else { return false };
-    let sources = rows.sources();
     let moved = !head.stood(Place::First) || !tail.stood(Place::Last);
-    moved && (sources >= MANY || !rows.is_soft) || sources >= MANY && is_wrapped(rows)
+    let changing = head.gap_class(number).min(tail.gap_class(number)) >= CHANGING;
+    let many = rows.sources() >= MANY;
+    moved && (many || changing && !rows.is_soft) || changing && is_wrapped(rows) && (many || !rows.has_constants())
 }
 
 fn known_ends(rows: &Rows) -> Option<(Entry, Entry)> {
@@ -36,19 +39,20 @@ fn is_wrapped(rows: &Rows) -> bool {
     rows.witnesses.iter().any(is_new) && words(known) <= MAX_WRAP_WORDS
 }
 
-/// Something new in a short known frame that is one of many.
+/// Something new in a short known frame, every row of which is one of many.
 pub fn is_rotation(rows: &Rows, number: u32) -> bool {
     let rows = &rows.rows[..];
     let known = |row: &&Row| row.known.is_some();
     let head = rows.iter().take_while(known).count();
     let tail = rows[head..].iter().rev().take_while(known).count();
-    let (frame, task) = (rows[..head].iter().chain(&rows[rows.len() - tail..]), &rows[head..rows.len() - tail]);
+    let (mut frame, task) = (rows[..head].iter().chain(&rows[rows.len() - tail..]), &rows[head..rows.len() - tail]);
+    let rotates = |entry: Entry| entry.gap_class(number) >= ROTATING;
     head + tail > 0
         && head.max(tail) <= MAX_FRAME_ROWS
         && task.iter().all(|row| row.known.is_none())
         && words(task.iter()) >= MIN_TASK_WORDS
         && words(frame.clone()) <= MAX_FRAME_WORDS
-        && frame.filter_map(|row| row.known).any(|entry| entry.gap_class(number) >= ROTATING)
+        && frame.all(|row| row.known.is_some_and(rotates))
 }
 
 /// Pieces of several earlier requests together, wherever they stand.

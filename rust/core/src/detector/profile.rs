@@ -113,7 +113,7 @@ impl Profile {
         let shows = |event: bool| (number > WARM_UP).then_some(event && answered && !is_repeat);
         let is_walk = is_fresh && facts.system == 0 && !seen.is_declared;
         Signal::ALL.map(|signal| match signal {
-            Signal::Recombination => shows(is_recombination(rows)),
+            Signal::Recombination => shows(is_recombination(rows, number)),
             Signal::TemplateRotation => shows(is_rotation(rows, number)),
             Signal::Mosaic => shows(is_mosaic(rows)),
             Signal::CorpusWalk => Some(is_walk),

@@ -86,6 +86,11 @@ impl Rows {
         }
     }
 
+    /// Is there text that nearly every request has?
+    pub fn has_constants(&self) -> bool {
+        !self.constants.is_empty()
+    }
+
     /// Different earlier requests that known rows stood in last.
     pub fn sources(&self) -> usize {
         let numbers: ArrayVec<u32, MAX_ROWS> =

@@ -49,6 +49,7 @@ impl Signal {
         let (honest, guilty, most_per_event) = match self {
             // Eight events at least. The most that an honest account of the development logs shows is 2 in 72.
             Self::Recombination => (0.02, [0.05, 0.1, 0.25, 0.6], 1.1),
+            // Products with many features use a few of them most of the time.
             Self::TemplateRotation => (0.5, [0.65, 0.75, 0.85, 0.95], f64::INFINITY),
             // Bare streams of people repeat or follow up more often than once in twenty.
             Self::CorpusWalk | Self::Novelty => (0.95, [0.97, 0.985, 0.995, 0.999], f64::INFINITY),

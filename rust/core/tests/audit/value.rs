@@ -121,7 +121,7 @@ fn moments_are_read_in_every_unit() {
         if utc >= 100_000_000 {
             // Earlier ones look like seconds, as they must: 1973 is the first year of milliseconds.
             for scale in [1_000, 1_000_000, 1_000_000_000] {
-                let number = (utc * scale + milli * scale / 1_000).to_string();
+                let number = (i128::from(utc) * scale + i128::from(milli) * scale / 1_000).to_string();
                 let (found, wanted) = (time(&number).unwrap(), utc as f64 + milli as f64 / 1e3);
                 assert!((found - wanted).abs() < 1e-5, "{number}: {found} for {wanted}");
             }

@@ -1,0 +1,114 @@
+"""What comes out today: of attacks within how many requests, and what comes out wrong, and why.
+
+A test fails whenever a line here is no longer true, also when the detector has become better.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detection.judge import Outcome
+
+FOUND = {
+    "seeds-50-3": 60,
+    "seeds-175-3": 100,
+    "seeds-175-8": 60,
+    "seeds-500-5": 150,
+    "seeds-500-8": 120,
+    "seeds-175-8-numbered": 400,
+    "seeds-growing": 100,
+    "seeds-in-conversation": 120,
+    "walk": 400,
+    "walk-code": 400,
+    "walk-polyglot": 400,
+    "walk-nonce": 400,
+    "paraphrased": 400,
+    "composed-100": 150,
+    "composed-300": 150,
+    "composed-100-line": 200,
+    "composed-300-line": 200,
+    "whole-10": 300,
+    "whole-25": 300,
+    "whole-60": 600,
+    "elicit-30": 200,
+    "personas-50-tasks": 400,
+    "personas-20-new-tasks": 250,
+    "covered-seeds": 400,
+    "turned-composed": 800,
+    "turned-seeds": 700,
+    "turned-walk": 1_200,
+}
+"""Attacks that have to be found, and the request until which."""
+
+ONE_TEMPLATE = "one template around ever new text is what translation, tagging and review do"
+ENDS_IN_JUNK = "a new line at the end is what a question behind passages looks like"
+HALF = "half of the requests show nothing, so the rate stays below what honest programs may have"
+FEW_FRAMES = "few frames come back within six requests, as the features of a product do"
+AGAIN = "a repeated prompt is not a new task, and monitors and timers repeat theirs too"
+
+MISSED = {
+    "walk-chinese": "a task begins with the same eight characters as one before: of words eight say more",
+    "walk-behind-system": "a system prompt is what a product has",
+    "walk-in-template": ONE_TEMPLATE,
+    "from-documents": ONE_TEMPLATE,
+    "judged": ONE_TEMPLATE,
+    "composed-10": FEW_FRAMES,
+    "composed-10-line": FEW_FRAMES,
+    "elicit-6": FEW_FRAMES,
+    "evolve-200": "the operator stands before and behind, and is one of a few",
+    "samples-4-in-a-row": AGAIN,
+    "samples-4-shuffled": AGAIN,
+    "personas-new-tasks": "a persona comes back too rarely to be a frame, and often enough to be no new task",
+    "seeds-nonce": ENDS_IN_JUNK,
+    "composed-nonce": ENDS_IN_JUNK,
+    "covered-composed": HALF,
+    "covered-walk": HALF,
+    "covered-by-chat": HALF,
+}
+"""Attacks that are not found with at least one of the secrets, and why."""
+
+BOTH_ENDS = "both ends are text of a stock: what is asked stands between"
+ALL_STOCK = "everything is from a stock, in any order, as with a pool of seeds"
+MANY_FRAMES = "many frames used evenly are many templates"
+
+MISJUDGED = {
+    "rag-4-middle": ("recombination", BOTH_ENDS),
+    "rag-4-middle-bare": ("recombination", BOTH_ENDS),
+    "rag-snippets-middle": ("recombination", BOTH_ENDS),
+    "memory-query-middle": ("recombination", BOTH_ENDS),
+    "form-topic-middle": ("recombination", BOTH_ENDS),
+    "rules-both-rare": ("recombination", BOTH_ENDS),
+    "npc": ("recombination", BOTH_ENDS),
+    "reports": ("recombination", BOTH_ENDS),
+    "labelling-with-reasons": ("recombination", BOTH_ENDS),
+    "documents-questions": ("recombination", "questions of a menu behind documents seen before"),
+    "menu-documents-questions-styles": ("recombination", "choices of menus before and behind documents seen before"),
+    "products-shuffled": ("recombination", ALL_STOCK),
+    "quizzes": ("recombination", ALL_STOCK),
+    "newsletters": ("recombination", ALL_STOCK),
+    "clauses": ("recombination", ALL_STOCK),
+    "recipes": ("recombination", ALL_STOCK),
+    "features-10-even": ("template-rotation", MANY_FRAMES),
+    "features-25-even": ("template-rotation", MANY_FRAMES),
+    "cron-300": ("corpus-walk", "the first day of a timer with 300 prompts is a walk of 300 tasks"),
+}
+"""Honest kinds that are convicted with at least one of the secrets, by which signal, and why."""
+
+REPLAYED: dict[str, tuple[int, ...]] = {}
+"""Honest kinds of which so many requests, played a hundred times, are convicted: more different prompts than are
+remembered as repeats, so that their ends seem to come from different earlier requests."""
+
+
+def is_expected(name: str, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a kind comes out, over several secrets, as this file says."""
+    convicted = [one.convicted for one in outcomes if one.convicted]
+    if name in FOUND:
+        return len(convicted) == len(outcomes) and max(convicted) <= FOUND[name]
+    if name in MISSED:
+        return len(convicted) < len(outcomes)
+    if name in MISJUDGED:
+        return {one.signal for one in outcomes if one.convicted} == {MISJUDGED[name][0]}
+    return not convicted
