@@ -19,6 +19,8 @@ FOUND = {
     "seeds-500-5": 150,
     "seeds-500-8": 120,
     "seeds-175-8-numbered": 400,
+    "seeds-175-3-answers": 200,
+    "seeds-500-5-answers": 1_100,
     "seeds-growing": 100,
     "seeds-in-conversation": 120,
     "walk": 400,
@@ -26,17 +28,24 @@ FOUND = {
     "walk-polyglot": 400,
     "walk-nonce": 400,
     "paraphrased": 400,
+    "phrases-10-1": 60,
+    "phrases-10-2": 60,
+    "phrases-40-2": 90,
+    "composed-10": 150,
+    "composed-10-line": 120,
     "composed-100": 150,
     "composed-300": 150,
     "composed-100-line": 200,
     "composed-300-line": 200,
     "whole-10": 300,
-    "whole-25": 300,
+    "whole-25": 500,
     "whole-60": 600,
     "elicit-30": 200,
-    "personas-50-tasks": 400,
+    "personas-50-tasks": 700,
     "personas-20-new-tasks": 250,
-    "covered-seeds": 400,
+    "covered-composed": 120,
+    "covered-by-chat": 120,
+    "covered-seeds": 700,
     "turned-composed": 800,
     "turned-seeds": 700,
     "turned-walk": 1_200,
@@ -55,8 +64,6 @@ MISSED = {
     "walk-in-template": ONE_TEMPLATE,
     "from-documents": ONE_TEMPLATE,
     "judged": ONE_TEMPLATE,
-    "composed-10": FEW_FRAMES,
-    "composed-10-line": FEW_FRAMES,
     "elicit-6": FEW_FRAMES,
     "evolve-200": "the operator stands before and behind, and is one of a few",
     "samples-4-in-a-row": AGAIN,
@@ -64,14 +71,13 @@ MISSED = {
     "personas-new-tasks": "a persona comes back too rarely to be a frame, and often enough to be no new task",
     "seeds-nonce": ENDS_IN_JUNK,
     "composed-nonce": ENDS_IN_JUNK,
-    "covered-composed": HALF,
     "covered-walk": HALF,
-    "covered-by-chat": HALF,
 }
 """Attacks that are not found with at least one of the secrets, and why."""
 
 BOTH_ENDS = "both ends are text of a stock: what is asked stands between"
 ALL_STOCK = "everything is from a stock, in any order, as with a pool of seeds"
+REPEATS = "sixty prompts that are repeated: more than are remembered, so that parts seem to be put together anew"
 MANY_FRAMES = "many frames used evenly are many templates"
 
 MISJUDGED = {
@@ -84,7 +90,6 @@ MISJUDGED = {
     "npc": ("recombination", BOTH_ENDS),
     "reports": ("recombination", BOTH_ENDS),
     "labelling-with-reasons": ("recombination", BOTH_ENDS),
-    "documents-questions": ("recombination", "questions of a menu behind documents seen before"),
     "menu-documents-questions-styles": ("recombination", "choices of menus before and behind documents seen before"),
     "products-shuffled": ("recombination", ALL_STOCK),
     "quizzes": ("recombination", ALL_STOCK),
@@ -93,11 +98,40 @@ MISJUDGED = {
     "recipes": ("recombination", ALL_STOCK),
     "features-10-even": ("template-rotation", MANY_FRAMES),
     "features-25-even": ("template-rotation", MANY_FRAMES),
+    "unit-tests": ("recombination", "an instruction of a few before functions of which the middle is forgotten"),
+    "horoscopes": ("recombination", "menus only: what comes back soon is not known to be constant in the beginning"),
+    "consumer-chat-chinese": ("recombination", "four characters are too short for an end: common words begin and end"),
+    "regression-examples-60": ("recombination", REPEATS),
     "cron-300": ("corpus-walk", "the first day of a timer with 300 prompts is a walk of 300 tasks"),
 }
 """Honest kinds that are convicted with at least one of the secrets, by which signal, and why."""
 
-REPLAYED: dict[str, tuple[int, ...]] = {}
+REPLAYED: dict[str, tuple[int, ...]] = {
+    "rag-3-last-format": (12,),
+    "rag-3-first": (60,),
+    "rag-4-middle": (12, 60),
+    "rag-snippets-middle": (60,),
+    "memory-query-last": (60,),
+    "memory-query-first": (60,),
+    "memory-query-middle": (60,),
+    "few-shot-text": (60,),
+    "few-shot-text-after": (60,),
+    "sql": (60,),
+    "form-topic-first": (12, 60),
+    "form-topic-last": (12, 60),
+    "rules-before": (12,),
+    "rules-after": (12, 60),
+    "rules-both-rare": (12,),
+    "products-sorted": (12, 60),
+    "newsletters": (12,),
+    "clauses": (12, 60),
+    "recipes": (12,),
+    "npc": (12,),
+    "reports": (12,),
+    "labelling-with-reasons": (12,),
+    "unit-tests": (60,),
+    "regression-examples-60": (60,),
+}
 """Honest kinds of which so many requests, played a hundred times, are convicted: more different prompts than are
 remembered as repeats, so that their ends seem to come from different earlier requests."""
 

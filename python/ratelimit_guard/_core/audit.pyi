@@ -21,6 +21,8 @@ class Auditor:
     ) -> Auditor: ...
     def declare(self, account: str) -> None:
         """The operator knows that this account tests the model."""
+    def know(self, account: str) -> None:
+        """Its history shows so much already that an operator has to decide: until then it is observed at most."""
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes: whole lines or not."""
     def end_file(self) -> None:

@@ -12,9 +12,7 @@ class Detector:
     capacity outside 1..2**24.
     """
 
-    def __new__(
-        cls, secret: bytes, alpha: float, guard: tuple[float, float, float] | None, capacity: int
-    ) -> Self: ...
+    def __new__(cls, secret: bytes, alpha: float, guard: tuple[float, float, float] | None, capacity: int) -> Self: ...
     def observe(
         self,
         account: str | bytes,

@@ -53,6 +53,9 @@ def audit(
     baseline: Annotated[Path | None, typer.Option(help="what `calibrate` wrote, instead of --history")] = None,
     accounts: Annotated[Path | None, typer.Option(help='JSONL: {"account": …, "declared": use or null}')] = None,
     declare: Annotated[list[str] | None, typer.Option(help="ACCOUNT=class, research or evaluation")] = None,
+    restrict: Annotated[
+        list[str] | None, typer.Option(help="a suspect of the history, to be judged like others")
+    ] = None,
     alpha: Annotated[float, typer.Option(help="honest accounts that may be restricted")] = DEFAULT_ALPHA,
     columns: MapOption = [],  # noqa: B006  typer's way to a list that may be left out
     verdicts: Annotated[Path | None, typer.Option(help="write a line of JSON for each account")] = None,
@@ -71,7 +74,15 @@ def audit(
         with _progress([*(history or ()), *traffic]) as progress:
             if history:
                 known = run_calibrate(history, columns=layout, progress=progress)
-            result = run_audit(traffic, baseline=known, alpha=alpha, declared=uses, columns=layout, progress=progress)
+            result = run_audit(
+                traffic,
+                baseline=known,
+                alpha=alpha,
+                declared=uses,
+                restrict=restrict or (),
+                columns=layout,
+                progress=progress,
+            )
         if outputs[0]:
             write_verdicts(result, outputs[0])
         if outputs[1]:
@@ -119,7 +130,7 @@ def explain(
             raise ConfigError(msg)
         known, mode = found
         out = _console()
-        lines = [*verdict_sentences(known, mode), *([why_not(known)] if known.level != "throttle" else [])]
+        lines = [*verdict_sentences(known, mode), *([why_not(known)] if known.score < 1 else [])]
         for line in lines:
             out.print(f"- {line}")
         for example in known.examples:

@@ -45,6 +45,7 @@ def _line(account: AccountResult, mode: Mode) -> dict[str, Any]:
         "campaign": None,
         "tenant": account.tenant,
         "declared": account.declared,
+        "known": account.known,
         "mode": mode,
         "requests": account.requests,
         "answered": account.answered,
@@ -69,7 +70,18 @@ def _rounded(signal: Signal) -> dict[str, Any]:
 
 
 def _account(values: dict[str, Any]) -> AccountResult:
-    names = ("account", "tenant", "declared", "requests", "answered", "counted", "output_tokens", "first", "last")
+    names = (
+        "account",
+        "tenant",
+        "declared",
+        "known",
+        "requests",
+        "answered",
+        "counted",
+        "output_tokens",
+        "first",
+        "last",
+    )
     more = ("level", "flagged_at", "flagged_request", "flagged_after")
     return AccountResult(
         **{name: values[name] for name in (*names, *more)},

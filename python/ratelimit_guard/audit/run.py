@@ -17,7 +17,7 @@ from ratelimit_guard.detector import CONVICTING, DEFAULT_ALPHA, HONEST_RATES
 from ratelimit_guard.prompt import DIALECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     Progress: TypeAlias = Callable[[Path, int], None]
@@ -34,11 +34,15 @@ def audit(
     baseline: Baseline | None = None,
     alpha: float = DEFAULT_ALPHA,
     declared: Mapping[str, str] | None = None,
+    restrict: Collection[str] = (),
     columns: Map | None = None,
     capacity: int = _detector.DEFAULT_CAPACITY,
     progress: Progress = lambda _path, _done: None,
 ) -> AuditResult:
     """Judge every account of a log in the order of its records: a verdict at a time uses nothing later.
+
+    Suspects of the baseline are observed at most, but for those that `restrict` names: whoever showed as much before is
+    for the operator to decide about, and may be an honest tenant of a rare kind.
 
     `progress` is told how many bytes of a file have been read. The same log gives the same result: the secret of its
     hashes comes from its own first bytes, which no caller of the model knows whole. `ConfigError` for a file that
@@ -47,11 +51,24 @@ def audit(
     """
     uses = declared or {}
     guard = baseline.guard(alpha) if baseline else None
-    auditor, notes = _read(paths, columns, alpha, guard, uses, capacity, progress)
+    suspects = {account for account, _, _ in baseline.suspects(alpha)} if baseline else set[str]()
+    known = suspects.difference(restrict)
+
+    def prepared(auditor: _audit.Auditor) -> _audit.Auditor:
+        for account in uses:
+            auditor.declare(account)
+        for account in known:
+            auditor.know(account)
+        return auditor
+
+    auditor, notes = _read(paths, columns, alpha, guard, capacity, progress, prepared)
     totals = auditor.totals
     first, last = totals["span"] or (None, None)
     thresholds = auditor.thresholds
-    accounts = tuple(_account(row, thresholds, uses) for row in _rows(auditor))
+    accounts = tuple(
+        _account(row, thresholds, declared=uses.get(row["account"]), known=row["account"] in known)
+        for row in _rows(auditor)
+    )
     return AuditResult(
         files=tuple(str(path) for path in paths),
         alpha=alpha,
@@ -76,7 +93,7 @@ def calibrate(
     progress: Progress = lambda _path, _done: None,
 ) -> Baseline:
     """Learn from a history what honest accounts do. Some extraction in it does not matter, see `Baseline.suspects`."""
-    auditor, _ = _read(paths, columns, DEFAULT_ALPHA, None, {}, capacity, progress)
+    auditor, _ = _read(paths, columns, DEFAULT_ALPHA, None, capacity, progress)
     totals = auditor.totals
     first, last = totals["span"] or (None, None)
     evidence = (
@@ -90,9 +107,9 @@ def _read(
     columns: Map | None,
     alpha: float,
     guard: tuple[float, float, float] | None,
-    uses: Mapping[str, str],
     capacity: int,
     progress: Progress,
+    prepared: Callable[[_audit.Auditor], _audit.Auditor] = lambda auditor: auditor,
 ) -> tuple[_audit.Auditor, dict[str, int]]:
     pairs = [(column, path) for column, listed in (columns or PRESETS["plain"]).items() for path in listed]
     dialects = [(name, dict(table)) for name, table in DIALECTS.items()]
@@ -103,7 +120,7 @@ def _read(
             for chunk in chunks(path, partial(progress, path)):
                 if auditor is None:
                     secret = blake2b(chunk, digest_size=16).digest()
-                    auditor = _declared(_audit.Auditor(pairs, dialects, secret, alpha, guard, capacity), uses)
+                    auditor = prepared(_audit.Auditor(pairs, dialects, secret, alpha, guard, capacity))
                 auditor.feed(chunk)
         except BrokenFileError:
             damaged += 1
@@ -113,18 +130,12 @@ def _read(
     return auditor, {"damaged_files": damaged} if damaged else {}
 
 
-def _declared(auditor: _audit.Auditor, uses: Mapping[str, str]) -> _audit.Auditor:
-    for account in uses:
-        auditor.declare(account)
-    return auditor
-
-
 def _rows(auditor: _audit.Auditor) -> Iterator[dict[str, Any]]:
     for start in range(0, len(auditor), BLOCK):
         yield from auditor.accounts(start, start + BLOCK)
 
 
-def _account(row: dict[str, Any], thresholds: Mapping[str, float], uses: Mapping[str, str]) -> AccountResult:
+def _account(row: dict[str, Any], thresholds: Mapping[str, float], **decided: Any) -> AccountResult:
     def signal(name: str, events: int, counted: int, evidence: float) -> Signal:
         threshold = thresholds[name] if name in CONVICTING else None
         return Signal(name, events, counted, max(evidence, 0.0), threshold, HONEST_RATES[name])
@@ -133,8 +144,7 @@ def _account(row: dict[str, Any], thresholds: Mapping[str, float], uses: Mapping
     row["signals"] = tuple([signal(*values) for values in row["signals"] if values[2]])
     row["timeline"] = tuple([Point(*values) for values in row["timeline"]])
     row["examples"] = tuple([Example(*values) for values in row["examples"]])
-    declared = uses.get(row["account"])
-    return AccountResult(**row, declared=declared, flagged_at=at, flagged_request=request, flagged_after=after)
+    return AccountResult(**row, **decided, flagged_at=at, flagged_request=request, flagged_after=after)
 
 
 def _notes(totals: dict[str, Any]) -> dict[str, int]:

@@ -35,19 +35,20 @@ class Trait(NamedTuple):
 TRAITS = {
     "recombination": Trait(
         "began and ended with text from two different earlier prompts",
-        "Both ends of a prompt are old text of the account, from different earlier requests: prompts composed from a "
-        "stock of seeds or phrases.",
-        "Few-shot prompts whose examples are drawn anew for each request; the same documents under several questions.",
+        "Both ends of a prompt are old text of the account, from different earlier requests, and rearranged or around "
+        "something new: prompts composed from a stock of seeds or phrases.",
+        "Prompts put together from a stock of parts with the question in the middle; forms with many options at both "
+        "ends.",
     ),
     "template-rotation": Trait(
         "put a new task into one of many rotating frames",
         "A new task inside a frame, and the frame changes among many.",
-        "Products with many prompt templates, and experiments that compare templates.",
+        "Products with dozens of features that are all used alike.",
     ),
     "corpus-walk": Trait(
         "posed a bare new task (no system prompt, no follow-up, not a repeat)",
         "Bare new tasks one after another: no system prompt, no follow-up, never a repeat.",
-        "Evaluations, classrooms and hackathons that send questions without a system prompt.",
+        "Agencies and evaluations without a system prompt; jobs over hundreds of different bare prompts.",
     ),
     "mosaic": Trait(
         "joined pieces of two or more earlier prompts",
@@ -179,7 +180,7 @@ def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
         return ["Not flagged."]
     over = [one for one in account.signals if one.threshold is not None and one.evidence >= one.threshold]
     if account.level == "observe":
-        said = [f"Observed, not restricted: its highest score was {score(account.score)}, and 1 restricts."]
+        said = [_observation(account)]
     else:
         names = listing([name(one.name) for one in over])
         which = f" The signal{' was' if len(over) == 1 else 's were'} {names}." if over else ""
@@ -192,6 +193,8 @@ def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
 def why_not(account: AccountResult) -> str:
     """Why an account that is not restricted is not, however many requests it made."""
     judged = [one for one in account.signals if one.threshold is not None and one.counted]
+    if account.score >= 1:
+        return _observation(account)
     if not judged:
         return "None of its requests could be judged: there was no answered request with a prompt in it."
     above = [one for one in judged if rate(one) > one.honest_rate]
@@ -201,6 +204,15 @@ def why_not(account: AccountResult) -> str:
         who = "The rest" if above else "Every signal that could restrict it"
         said.append(f"{who} is within what honest accounts do: {listing(below)}.")
     return " ".join(said)
+
+
+def _observation(account: AccountResult) -> str:
+    """Why an account is observed and no more."""
+    if account.declared:
+        return f"Observed, not restricted: its declared use is {name(account.declared)}."
+    if account.known:
+        return "Observed, not restricted: it is a suspect of the history and waits for the operator's decision."
+    return f"Observed, not restricted: its highest score was {score(account.score)}, and 1 restricts."
 
 
 def _restriction(account: AccountResult, mode: Mode) -> str:

@@ -49,6 +49,10 @@ impl Auditor {
         self.lock().declare(account);
     }
 
+    fn know(&self, account: &str) {
+        self.lock().know(account);
+    }
+
     fn feed(&self, chunk: &Bound<'_, PyBytes>) {
         let bytes = chunk.as_bytes();
         chunk.py().detach(|| self.lock().feed(bytes));

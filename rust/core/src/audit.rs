@@ -11,7 +11,7 @@ pub mod timeline;
 pub mod value;
 
 use crate::detector::profile::Observation;
-use crate::detector::{Assessment, Detector};
+use crate::detector::{Assessment, Detector, Level};
 use crate::error::Error;
 use crate::hash::{ByHash, Seed, mix};
 use crate::prompt::dialect::Dialect;
@@ -143,6 +143,7 @@ pub struct Auditor {
     /// What came of the lines.
     pub totals: Totals,
     declared: ByHash<()>,
+    known: ByHash<()>,
     repeats: Box<[u64]>,
     now: f64,
     /// The line that the last chunk began.
@@ -169,6 +170,7 @@ impl Auditor {
             ledger: Ledger::default(),
             totals: Totals::default(),
             declared: ByHash::default(),
+            known: ByHash::default(),
             repeats: vec![0; REMEMBERED].into(),
             now: f64::NEG_INFINITY,
             rest: Vec::new(),
@@ -180,6 +182,12 @@ impl Auditor {
     /// The operator knows that this account tests the model.
     pub fn declare(&mut self, account: &str) {
         self.declared.insert(self.key(account), ());
+    }
+
+    /// The history of this account shows so much already that an operator has to decide about it: until then it is
+    /// observed at most.
+    pub fn know(&mut self, account: &str) {
+        self.known.insert(self.key(account), ());
     }
 
     /// Read the next bytes of the log. Cost: about 10 µs for a record of 1 KB.
@@ -311,7 +319,9 @@ impl Auditor {
         let facts = facts(bytes, fields, &self.format.keys, scratch);
         let is_declared = self.declared.contains_key(&key);
         let seen = Observation { facts: &facts, answer_tokens, time: time as u64, is_declared };
-        Some(self.detector.observe(key, &seen))
+        let assessment = self.detector.observe(key, &seen);
+        let most = if self.known.contains_key(&key) { Level::Observe } else { Level::Throttle };
+        Some(Assessment { level: assessment.level.min(most), ..assessment })
     }
 
     /// A direct-mapped table: a line is forgotten when another falls on its place.

@@ -21,8 +21,8 @@ const STREAM_EPOCH: u16 = 512;
 
 /// Sets of four: about the last sixteen prompts count as repeated when they come again.
 const RECENT: usize = 4;
-/// First prompts that are remembered for ever: a stream that is played again is found out by them.
-const FIRST: usize = 32;
+/// Sets of four: about the first 32 prompts are never forgotten, so that a stream that is played again is found out.
+const FIRST: usize = 8;
 /// Sets of four: openings of about the last 32 prompts, so that a template is known by how it begins.
 const OPENINGS: usize = 8;
 
@@ -107,7 +107,8 @@ impl Profile {
 
     fn events(&mut self, seen: &Observation<'_>, rows: &Rows) -> Events {
         let (facts, number) = (seen.facts, self.number);
-        let is_repeat = self.recent.replace(facts.digest);
+        // Both remember it.
+        let is_repeat = self.recent.replace(facts.digest) | self.first.insert(facts.digest);
         let is_fresh = self.is_fresh(facts, rows) && !is_repeat;
         let answered = seen.answer_tokens.is_none_or(|tokens| tokens >= MIN_ANSWER_TOKENS);
         let shows = |event: bool| (number > WARM_UP).then_some(event && answered && !is_repeat);
@@ -125,9 +126,8 @@ impl Profile {
     fn is_fresh(&mut self, facts: &Facts, rows: &Rows) -> bool {
         let opening = facts.prefixes.get(1).or(facts.prefixes.first()).copied().unwrap_or_default();
         let begins_known = self.openings.replace(opening);
-        let is_first = self.first.insert(facts.digest);
         let is_new = facts.assistant_turns == 0 && facts.words >= MIN_TASK_WORDS && !rows.is_known;
-        is_new && !begins_known && !is_first
+        is_new && !begins_known
     }
 }
 

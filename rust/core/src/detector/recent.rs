@@ -7,9 +7,9 @@ const WAYS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Recent<const SETS: usize>([[u16; WAYS]; SETS]);
 
-/// Hashes that are never forgotten, as far as there is room: one for each of `PLACES`. 2 bytes a place.
+/// The first hashes, never forgotten: four for each of `SETS` groups. 8 bytes a set.
 #[derive(Clone, Debug)]
-pub struct First<const PLACES: usize>([u16; PLACES]);
+pub struct First<const SETS: usize>([[u16; WAYS]; SETS]);
 
 impl<const SETS: usize> Default for Recent<SETS> {
     fn default() -> Self {
@@ -17,9 +17,9 @@ impl<const SETS: usize> Default for Recent<SETS> {
     }
 }
 
-impl<const PLACES: usize> Default for First<PLACES> {
+impl<const SETS: usize> Default for First<SETS> {
     fn default() -> Self {
-        Self([0; PLACES])
+        Self([[0; WAYS]; SETS])
     }
 }
 
@@ -34,12 +34,12 @@ impl<const SETS: usize> Recent<SETS> {
     }
 }
 
-impl<const PLACES: usize> First<PLACES> {
-    /// Whether a hash is there; it then is, if its place was free.
+impl<const SETS: usize> First<SETS> {
+    /// Whether a hash is there; it then is, if there was room.
     pub fn insert(&mut self, hash: u64) -> bool {
-        let (tag, place) = (tag(hash), &mut self.0[hash as usize % PLACES]);
-        let is_known = *place == tag;
-        if *place == 0 {
+        let (tag, set) = (tag(hash), &mut self.0[hash as usize % SETS]);
+        let is_known = set.contains(&tag);
+        if let Some(place) = set.iter_mut().find(|place| **place == 0).filter(|_| !is_known) {
             *place = tag;
         }
         is_known

@@ -249,16 +249,21 @@ fn bodies_in_strings_are_judged_alike() {
     assert_eq!(as_object.ledger.tallies()[0].counted, 99);
 }
 
-/// A stream of bare new tasks is flagged at the request that crosses, with examples of convicting signals; a declared
-/// account is shown and never flagged.
-#[test]
-fn walks_are_flagged_once_unless_declared() {
+/// So many different tasks of an account, named by their numbers.
+fn tasks(account: &str, count: u64) -> String {
     let words = ["ash", "birch", "cedar", "elm", "fir", "gum", "hazel", "iris"];
     let text = |number: u64| {
         let word = |place: u64| words[(number >> (3 * place)) as usize % 8];
         format!("{} {} tell {} story {number}", word(0), word(1), word(2))
     };
-    let log: String = (0..200).map(|number| line(number, "a", number, &text(number))).collect();
+    (0..count).map(|number| line(number, account, number, &text(number))).collect()
+}
+
+/// A stream of bare new tasks is flagged at the request that crosses, with examples of convicting signals; a declared
+/// account is shown and never flagged.
+#[test]
+fn walks_are_flagged_once_unless_declared() {
+    let log = tasks("a", 200);
     let auditor = audited(log.as_bytes());
     let tally = &auditor.ledger.tallies()[0];
     let flag = tally.flag.as_ref().unwrap();
@@ -284,6 +289,18 @@ fn walks_are_flagged_once_unless_declared() {
     declared.feed(log.as_bytes());
     let tally = &declared.ledger.tallies()[0];
     assert!(tally.level <= Level::Observe && tally.flag.is_none() && tally.events[walk].0 == 0);
+}
+
+/// An account that history shows is observed at most, with all its evidence.
+#[test]
+fn known_accounts_are_never_flagged() {
+    let mut known = auditor();
+    known.know("a");
+    known.feed((tasks("a", 200) + &tasks("b", 200)).as_bytes());
+    let [ours, other] = known.ledger.tallies() else { panic!("two accounts") };
+    assert_eq!((ours.level, other.level), (Level::Observe, Level::Throttle));
+    assert_eq!((ours.flag.is_some(), other.flag.is_some()), (false, true));
+    assert_eq!((ours.score, ours.evidence, ours.events), (other.score, other.evidence, other.events));
 }
 
 /// Names of reasons are all different.

@@ -277,7 +277,7 @@ fn equal_keys_are_read_in_linear_time() {
 #[test]
 fn wrong_maps_are_refused() {
     let path = |path: &str| vec![(Column::Tenant, path.to_string())];
-    let long = vec!["a"; MAX_STEPS + 1].join(".");
+    let long = ["a"; MAX_STEPS + 1].join(".");
     let cases = [
         (path("a..b"), "keys of 1 to 64 bytes"),
         (path("."), "keys of 1 to 64 bytes"),

@@ -44,7 +44,7 @@ pub fn ends(prefix: u64, suffix: u64) -> [u64; 2] {
 
 /// The set of a segment's hash: sets share the hashes evenly.
 pub fn set(hash: u64) -> usize {
-    (u128::from(mix(hash)) * SETS as u128 >> 64) as usize
+    ((u128::from(mix(hash)) * SETS as u128) >> 64) as usize
 }
 
 /// What is known about a segment.

@@ -9,6 +9,7 @@ use ratelimit_guard_core::prompt::features::FEATURES;
 use ratelimit_guard_core::prompt::segment::{MAX_SEGMENTS, Segment};
 use ratelimit_guard_core::sketch::minhash::MinHash;
 use std::collections::HashSet;
+use std::ops::Range;
 
 const WORDS: [u32; 8] = [3, 3, 4, 9, 10, 12, 25, 45];
 
@@ -100,6 +101,7 @@ pub struct Stream<'r> {
     suffixes: Vec<u64>,
     systems: usize,
     flicker: usize,
+    is_framed: bool,
     past: Vec<Prompt>,
 }
 
@@ -117,6 +119,7 @@ impl<'r> Stream<'r> {
             suffixes: vec![],
             systems: random.below(2),
             flicker: random.below(4),
+            is_framed: random.below(2) == 0,
             past: vec![],
             random,
         };
@@ -151,13 +154,18 @@ impl<'r> Stream<'r> {
 
     /// Some of the pool, none twice.
     fn drawn(&mut self, most: usize) -> Vec<Segment> {
-        let count = 1 + self.below(most.min(self.pool.len()));
-        let mut places: Vec<usize> = (0..self.pool.len()).collect();
+        self.drawn_of(0..self.pool.len(), most)
+    }
+
+    fn drawn_of(&mut self, part: Range<usize>, most: usize) -> Vec<Segment> {
+        let mut part = self.pool[part].to_vec();
+        let count = 1 + self.below(most.min(part.len()));
         for place in 0..count {
-            let other = place + self.below(places.len() - place);
-            places.swap(place, other);
+            let other = place + self.below(part.len() - place);
+            part.swap(place, other);
         }
-        places[..count].iter().map(|place| self.pool[*place]).collect()
+        part.truncate(count);
+        part
     }
 
     fn segments(&mut self, kind: usize) -> Vec<Segment> {
@@ -180,9 +188,10 @@ impl<'r> Stream<'r> {
             }
             3 => self.fresh(1),
             4 => {
-                let [head, tail] = [1 + self.below(2), 1].map(|most| self.drawn(most));
-                let tail: Vec<_> = tail.into_iter().filter(|segment| !head.contains(segment)).collect();
-                [head, self.fresh(new), tail].concat()
+                let (half, whole) = (self.pool.len() / 2, self.pool.len());
+                let front = if self.is_framed { self.constants.clone() } else { vec![] };
+                let (head, tail) = (self.drawn_of(0..half, 2), self.drawn_of(half..whole, 2));
+                [front, head, self.fresh(new), tail].concat()
             }
             5 => self.drawn(MAX_SEGMENTS),
             6 => self.fresh(new),

@@ -35,8 +35,8 @@ fn profile_equals_its_twin() {
         let mut stream = Stream::new(&mut random);
         compare(seed, (0..2 * NUMBERS + 200).map(|_| stream.prompt()), &mut reached);
     }
-    let rare: Vec<_> = reached.iter().filter(|(_, count)| **count < 20).collect();
-    assert!(rare.is_empty() && reached.len() > 30, "{reached:#?}");
+    let rare: Vec<_> = reached.iter().filter(|(_, count)| **count < 30).collect();
+    assert!(rare.is_empty() && reached.len() > 40, "{reached:#?}");
 }
 
 /// Requests are numbered modulo a thousand or so: what comes back after exactly that many seems to stand in this one.
@@ -49,7 +49,11 @@ fn numbers_begin_anew() {
         let mut prompts: Vec<Prompt> = (0..60).map(|_| stream.prompt()).collect();
         prompts.resize(NUMBERS as usize, Prompt::bare(u64::MAX, false));
         for place in 0..60 {
-            prompts.push(if (place + seed as usize) % 3 == 0 { stream.prompt() } else { prompts[place].clone() });
+            prompts.push(if (place + seed as usize).is_multiple_of(3) {
+                stream.prompt()
+            } else {
+                prompts[place].clone()
+            });
         }
         prompts.extend((0..60).map(|_| stream.prompt()));
         compare(seed, prompts.into_iter(), &mut reached);
