@@ -261,7 +261,9 @@ def test_calibration_is_told_with_its_interval_guard_suspects_and_gaps() -> None
 
 def test_history_without_accounts_makes_no_rate() -> None:
     """Nothing is divided by nothing."""
-    empty = calibration(accounts=0, requests=0, first=None, last=None, restricted=0, interval=(0.0, 1.0), guard={}, suspects=(), gaps=())
+    empty = calibration(
+        accounts=0, requests=0, first=None, last=None, restricted=0, interval=(0.0, 1.0), guard={}, suspects=(), gaps=()
+    )
     text = page(result(account(), calibration=empty)).text()
     assert "The history holds 0 requests of 0 accounts. None of them would have been restricted." in text
 

@@ -20,7 +20,6 @@ FOUND = {
     "seeds-500-8": 120,
     "seeds-175-8-numbered": 400,
     "seeds-175-3-answers": 200,
-    "seeds-500-5-answers": 1_100,
     "seeds-growing": 100,
     "seeds-in-conversation": 120,
     "walk": 400,
@@ -59,6 +58,7 @@ FEW_FRAMES = "few frames come back within six requests, as the features of a pro
 AGAIN = "a repeated prompt is not a new task, and monitors and timers repeat theirs too"
 
 MISSED = {
+    "seeds-500-5-answers": "a pool of long seeds is more than the memory holds",
     "walk-chinese": "a task begins with the same eight characters as one before: of words eight say more",
     "walk-behind-system": "a system prompt is what a product has",
     "walk-in-template": ONE_TEMPLATE,
@@ -77,7 +77,6 @@ MISSED = {
 
 BOTH_ENDS = "both ends are text of a stock: what is asked stands between"
 ALL_STOCK = "everything is from a stock, in any order, as with a pool of seeds"
-REPEATS = "sixty prompts that are repeated: more than are remembered, so that parts seem to be put together anew"
 MANY_FRAMES = "many frames used evenly are many templates"
 
 MISJUDGED = {
@@ -101,36 +100,14 @@ MISJUDGED = {
     "unit-tests": ("recombination", "an instruction of a few before functions of which the middle is forgotten"),
     "horoscopes": ("recombination", "menus only: what comes back soon is not known to be constant in the beginning"),
     "consumer-chat-chinese": ("recombination", "four characters are too short for an end: common words begin and end"),
-    "regression-examples-60": ("recombination", REPEATS),
     "cron-300": ("corpus-walk", "the first day of a timer with 300 prompts is a walk of 300 tasks"),
 }
 """Honest kinds that are convicted with at least one of the secrets, by which signal, and why."""
 
 REPLAYED: dict[str, tuple[int, ...]] = {
-    "rag-3-last-format": (12,),
-    "rag-3-first": (60,),
-    "rag-4-middle": (12, 60),
-    "rag-snippets-middle": (60,),
-    "memory-query-last": (60,),
-    "memory-query-first": (60,),
+    "rag-4-middle-bare": (60,),
     "memory-query-middle": (60,),
-    "few-shot-text": (60,),
-    "few-shot-text-after": (60,),
-    "sql": (60,),
-    "form-topic-first": (12, 60),
-    "form-topic-last": (12, 60),
-    "rules-before": (12,),
-    "rules-after": (12, 60),
-    "rules-both-rare": (12,),
-    "products-sorted": (12, 60),
-    "newsletters": (12,),
-    "clauses": (12, 60),
-    "recipes": (12,),
-    "npc": (12,),
-    "reports": (12,),
-    "labelling-with-reasons": (12,),
-    "unit-tests": (60,),
-    "regression-examples-60": (60,),
+    "clauses": (60,),
 }
 """Honest kinds of which so many requests, played a hundred times, are convicted: more different prompts than are
 remembered as repeats, so that their ends seem to come from different earlier requests."""

@@ -336,7 +336,7 @@ impl Auditor {
 
     fn keep_time(&mut self, time: f64) {
         self.totals.out_of_order += u64::from(time < self.now);
-        self.totals.jumps += u64::from(self.now.is_finite() && (time - self.now).abs() > JUMP);
+        self.totals.jumps += u64::from(self.now.is_finite() && (time - self.now).abs() >= JUMP);
         self.now = time;
         let (first, last) = self.totals.span.unwrap_or((time, time));
         self.totals.span = Some((first.min(time), last.max(time)));
@@ -354,7 +354,8 @@ fn text(line: &[u8], span: Span) -> &str {
 /// A name: a string as it reads after its escapes, a number as it stands; nothing else names anything.
 fn read_name(line: &[u8], span: Option<Span>, name: &mut String) {
     name.clear();
-    let Some(span) = span.filter(|span| !matches!(line[span.start as usize], b'{' | b'[')) else { return };
+    let names = |span: &Span| matches!(line[span.start as usize], b'"' | b'-' | b'0'..=b'9');
+    let Some(span) = span.filter(names) else { return };
     json::text(line, span, name);
     let cut = (0..=name.len().min(MAX_NAME)).rfind(|&at| name.is_char_boundary(at));
     name.truncate(cut.unwrap_or_default());

@@ -91,7 +91,7 @@ impl Detector {
         profile.grow_old(seen.time);
         let (events, evidence) = profile.add(seen, &self.tests);
         let score = score(&evidence, &self.thresholds).max(f64::from(profile.score));
-        profile.score = score as f32;
+        profile.score = rounded_down(score);
         profile.is_convicted |= is_convicted(&evidence, &self.thresholds);
         let level = match profile.is_convicted {
             true if seen.is_declared => Level::Observe,
@@ -117,7 +117,13 @@ impl Profile {
 }
 
 fn is_convicted(evidence: &Evidence, thresholds: &Thresholds) -> bool {
-    (0..CONVICTING).any(|signal| evidence[signal] > thresholds.convict[signal])
+    (0..CONVICTING).any(|signal| evidence[signal] >= thresholds.convict[signal])
+}
+
+/// Only what convicts scores 1, also when it is remembered.
+fn rounded_down(score: f64) -> f32 {
+    let nearest = score as f32;
+    if f64::from(nearest) > score { nearest.next_down() } else { nearest }
 }
 
 fn is_observed(evidence: &Evidence, thresholds: &Thresholds) -> bool {

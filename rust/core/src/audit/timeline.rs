@@ -33,7 +33,8 @@ impl Timeline {
         if self.newest.is_none() || !point.requests.is_multiple_of(self.stride) {
             return;
         }
-        if self.points.len() == MAX_POINTS {
+        // More than once where the requests that are judged lie apart.
+        while self.points.len() >= MAX_POINTS {
             self.stride *= 2;
             self.points.retain(|point| point.requests.is_multiple_of(self.stride));
         }

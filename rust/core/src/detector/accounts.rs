@@ -44,9 +44,15 @@ struct Slot {
 }
 
 impl Accounts {
-    /// A table for at most `capacity` accounts.
+    /// A table for at most `capacity` accounts, at least one.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, slots: Vec::new(), index: ByHash::default(), uses: 0, forgotten: Forgotten::default() }
+        Self {
+            capacity: capacity.max(1),
+            slots: Vec::new(),
+            index: ByHash::default(),
+            uses: 0,
+            forgotten: Forgotten::default(),
+        }
     }
 
     /// How many profiles there are.

@@ -3,7 +3,7 @@
 use super::events::{is_mosaic, is_recombination, is_rotation};
 use super::evidence::Test;
 use super::recall::{NUMBERS, Recall};
-use super::recent::{First, Recent};
+use super::recent::{First, Prompts, Recent};
 use super::rows::Rows;
 use super::signal::{SIGNALS, Signal};
 use crate::prompt::facts::Facts;
@@ -19,8 +19,6 @@ const MIN_TASK_WORDS: u32 = 3;
 const EPOCH: u16 = 256;
 const STREAM_EPOCH: u16 = 512;
 
-/// Sets of four: about the last sixteen prompts count as repeated when they come again.
-const RECENT: usize = 4;
 /// Sets of four: about the first 32 prompts are never forgotten, so that a stream that is played again is found out.
 const FIRST: usize = 8;
 /// Sets of four: openings of about the last 32 prompts, so that a template is known by how it begins.
@@ -58,7 +56,7 @@ struct Counts {
 #[derive(Clone, Debug)]
 pub struct Profile {
     recall: Recall,
-    recent: Recent<RECENT>,
+    prompts: Prompts,
     first: First<FIRST>,
     openings: Recent<OPENINGS>,
     number: u32,
@@ -76,7 +74,7 @@ impl Default for Profile {
         let counts = Counts { epoch: 1, stream_epoch: 1, ..Counts::default() };
         Self {
             recall: Recall::default(),
-            recent: Recent::default(),
+            prompts: Prompts::default(),
             first: First::default(),
             openings: Recent::default(),
             number: 0,
@@ -107,9 +105,13 @@ impl Profile {
 
     fn events(&mut self, seen: &Observation<'_>, rows: &Rows) -> Events {
         let (facts, number) = (seen.facts, self.number);
-        // Both remember it.
-        let is_repeat = self.recent.replace(facts.digest) | self.first.insert(facts.digest);
-        let is_fresh = self.is_fresh(facts, rows) && !is_repeat;
+        // A prompt that comes again has some row that stood last where all of it stood.
+        let mut ages = rows.known().map(|entry| entry.age(number));
+        let is_again = ages.any(|age| self.prompts.had(number, age, facts.digest));
+        let was_first = self.first.insert(facts.digest);
+        self.prompts.set(number, facts.digest);
+        let is_repeat = was_first || is_again;
+        let is_fresh = self.is_fresh(facts, rows) && !was_first;
         let answered = seen.answer_tokens.is_none_or(|tokens| tokens >= MIN_ANSWER_TOKENS);
         let shows = |event: bool| (number > WARM_UP).then_some(event && answered && !is_repeat);
         let is_walk = is_fresh && facts.system == 0 && !seen.is_declared;

@@ -1,11 +1,11 @@
-//! What an account asked before: its segments, with when and where each stood last. 1,344 bytes.
+//! What an account asked before: its segments, with when and where each stood last. 1,248 bytes.
 //!
 //! A set-associative table: a segment's hash picks a set of four entries, the oldest of which makes room. An entry is
 //! one word of 32 bits.
 
 /// Sets of the table. With 64 of them pools of seeds are found only after twice the requests; more do not fit the
 /// profile.
-pub const SETS: usize = 84;
+pub const SETS: usize = 78;
 const WAYS: usize = 4;
 
 /// Hits of a segment whose rhythm is known.
@@ -95,16 +95,17 @@ impl Entry {
     /// The class of its usual gap, 0 to 7, when it comes back in request `number`.
     pub fn gap_class(self, number: u32) -> u32 {
         let usual = self.get(&GAP);
-        if self.get(&HITS) < SETTLED { usual.max(class(self.gap(number))) } else { usual }
+        if self.get(&HITS) < SETTLED { usual.max(class(self.age(number))) } else { usual }
     }
 
-    fn gap(self, number: u32) -> u32 {
+    /// Requests from the one that held it last to `number`, modulo [`NUMBERS`].
+    pub fn age(self, number: u32) -> u32 {
         number.wrapping_sub(self.number()) % NUMBERS
     }
 
     /// A running median of the gaps, in classes: one step towards each new one.
     fn hit(&mut self, number: u32) {
-        let (usual, class) = (self.get(&GAP), class(self.gap(number)));
+        let (usual, class) = (self.get(&GAP), class(self.age(number)));
         let next = match self.get(&HITS) {
             0 => class,
             _ => usual + u32::from(class > usual) - u32::from(class < usual),
@@ -140,7 +141,7 @@ impl Recall {
     pub fn touch_constant(&mut self, slot: Slot, number: u32) {
         let set = &mut self.0[slot.set as usize];
         if let Some(way) = way(set, slot)
-            && set[way].gap(number) > 0
+            && set[way].age(number) > 0
         {
             set[way].hit(number);
             set[way..].rotate_left(1);
@@ -152,7 +153,7 @@ impl Recall {
     pub fn touch(&mut self, slot: Slot, number: u32, place: Place, keep: bool) {
         let set = &mut self.0[slot.set as usize];
         let way = match way(set, slot) {
-            Some(way) if set[way].gap(number) == 0 => return,
+            Some(way) if set[way].age(number) == 0 => return,
             Some(way) => {
                 set[way].hit(number);
                 way

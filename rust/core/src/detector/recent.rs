@@ -2,6 +2,8 @@
 //! for every entry there is.
 
 const WAYS: usize = 4;
+/// Requests whose prompts are remembered.
+pub const PROMPTS: usize = 128;
 
 /// The last hashes, four for each of `SETS` (a power of two) groups. 8 bytes a set.
 #[derive(Clone, Debug)]
@@ -10,6 +12,33 @@ pub struct Recent<const SETS: usize>([[u16; WAYS]; SETS]);
 /// The first hashes, never forgotten: four for each of `SETS` groups. 8 bytes a set.
 #[derive(Clone, Debug)]
 pub struct First<const SETS: usize>([[u16; WAYS]; SETS]);
+
+/// A byte of the prompt of each of the last requests.
+#[derive(Clone, Debug)]
+pub struct Prompts([u8; PROMPTS]);
+
+impl Default for Prompts {
+    fn default() -> Self {
+        Self([0; PROMPTS])
+    }
+}
+
+impl Prompts {
+    /// Whether the request `age` before request `number` had this prompt, as far as that is remembered. Mistaken once
+    /// in 256 times.
+    pub fn had(&self, number: u32, age: u32, digest: u64) -> bool {
+        (1..=PROMPTS as u32).contains(&age) && self.0[number.wrapping_sub(age) as usize % PROMPTS] == byte(digest)
+    }
+
+    /// The prompt of request `number`.
+    pub fn set(&mut self, number: u32, digest: u64) {
+        self.0[number as usize % PROMPTS] = byte(digest);
+    }
+}
+
+fn byte(hash: u64) -> u8 {
+    (hash >> 40) as u8
+}
 
 impl<const SETS: usize> Default for Recent<SETS> {
     fn default() -> Self {

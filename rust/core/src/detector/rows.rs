@@ -91,10 +91,14 @@ impl Rows {
         !self.constants.is_empty()
     }
 
+    /// What is known about rows that are.
+    pub fn known(&self) -> impl Iterator<Item = Entry> {
+        self.rows.iter().filter_map(|row| row.known)
+    }
+
     /// Different earlier requests that known rows stood in last.
     pub fn sources(&self) -> usize {
-        let numbers: ArrayVec<u32, MAX_ROWS> =
-            self.rows.iter().filter_map(|row| row.known).map(Entry::number).collect();
+        let numbers: ArrayVec<u32, MAX_ROWS> = self.known().map(Entry::number).collect();
         (0..numbers.len()).filter(|&place| !numbers[..place].contains(&numbers[place])).count()
     }
 

@@ -343,3 +343,21 @@ proptest! {
         prop_assert_eq!(auditor.totals.lines, lines as u64);
     }
 }
+
+/// Nothing but strings and numbers names an account.
+#[test]
+fn words_name_nobody() {
+    for word in ["true", "false", "NaN", "Infinity", "[1]", "{}"] {
+        assert_eq!(audited(format!("{{\"t\":1,\"user\":{word}}}").as_bytes()).totals.records, 0, "{word}");
+    }
+    for name in ["7", "-7", "\"7\""] {
+        assert_eq!(audited(format!("{{\"t\":1,\"user\":{name}}}").as_bytes()).totals.records, 1, "{name}");
+    }
+}
+
+/// A day is a jump.
+#[test]
+fn a_day_is_a_jump() {
+    assert_eq!(audited(b"{\"t\":1,\"user\":1}\n{\"t\":86401,\"user\":1}\n").totals.jumps, 1);
+    assert_eq!(audited(b"{\"t\":1,\"user\":1}\n{\"t\":86400,\"user\":1}\n").totals.jumps, 0);
+}

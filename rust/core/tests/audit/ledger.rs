@@ -124,3 +124,16 @@ fn watched_accounts_are_bounded() {
     }
     assert!(ledger.line(u64::MAX, &entry(0.0), true).is_none() && ledger.line(0, &entry(0.0), false).is_some());
 }
+
+/// Points stay few when only every other request, or every hundredth, is judged.
+#[test]
+fn points_of_requests_with_gaps_are_bounded() {
+    for every in [1, 2, 3, 4, 100, 1 << 10] {
+        let mut timeline = Timeline::default();
+        for number in 1..20_000 {
+            timeline.add(point(number * every));
+        }
+        let points = timeline.points().count();
+        assert!((1..=MAX_POINTS + 1).contains(&points), "every {every}: {points}");
+    }
+}

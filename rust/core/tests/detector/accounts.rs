@@ -204,3 +204,12 @@ fn a_table_of_one_holds_the_last() {
     assert!(accounts.remove(mix(99)) && !accounts.remove(mix(99)) && accounts.is_empty());
     assert_eq!(accounts.forgotten.newcomers, 99);
 }
+
+/// There is always room for one.
+#[test]
+fn no_capacity_is_one() {
+    let mut accounts = Accounts::new(0);
+    ask(&mut accounts, 1, 1);
+    ask(&mut accounts, 2, 1);
+    assert_eq!(accounts.len(), 1);
+}

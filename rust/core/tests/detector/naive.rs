@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 /// Entries of a set: of segments, and of the short memories.
 const WAYS: usize = 4;
-const RECENT_SETS: u64 = 4;
+/// Requests whose prompts are known again by their rows.
+const PROMPTS: u32 = 128;
 const OPENING_SETS: u64 = 8;
-const FIRST_PLACES: u64 = 32;
+const FIRST_SETS: u64 = 8;
 
 const WARM_UP: u32 = 6;
 const MIN_ANSWER_TOKENS: u32 = 64;
@@ -72,9 +73,9 @@ pub type Reached = BTreeMap<&'static str, u64>;
 pub struct Naive {
     /// Of each set the entries, the one that was used last at the end.
     sets: BTreeMap<usize, Vec<Known>>,
-    recent: BTreeMap<u64, Vec<u64>>,
+    prompts: Vec<u64>,
     openings: BTreeMap<u64, Vec<u64>>,
-    first: BTreeMap<u64, u64>,
+    first: BTreeMap<u64, Vec<u64>>,
     all: Vec<Events>,
     pub reached: Reached,
 }
@@ -152,8 +153,13 @@ impl Naive {
     pub fn add(&mut self, seen: &Observation<'_>) -> Events {
         let (facts, number) = (seen.facts, self.requests() + 1);
         let rows = self.rows(facts);
-        let is_repeat = replace(&mut self.recent, RECENT_SETS, facts.digest);
-        let is_fresh = self.is_fresh(facts, rows.is_known) && !is_repeat;
+        let was_first = self.was_first(facts);
+        let is_again = self.is_again(&rows.rows, number, facts);
+        self.prompts.push(facts.digest);
+        self.reach("again alone", is_again && !was_first);
+        self.reach("first alone", was_first && !is_again);
+        let is_repeat = is_again || was_first;
+        let is_fresh = self.is_fresh(facts, rows.is_known, was_first);
         let is_short = seen.answer_tokens.is_some_and(|tokens| tokens < MIN_ANSWER_TOKENS);
         let [recombination, rotation] = [self.is_recombination(&rows, number), self.is_rotation(&rows.rows, number)];
         let mosaic = sources(&rows.rows) >= 2;
@@ -228,17 +234,35 @@ impl Naive {
         }
     }
 
-    fn is_fresh(&mut self, facts: &Facts, is_known: bool) -> bool {
+    /// Some row stood last in one of the last requests, and that was the same, as far as a byte tells.
+    fn is_again(&self, rows: &[Row], number: u32, facts: &Facts) -> bool {
+        let byte = |digest: u64| (digest >> 40) as u8;
+        rows.iter().filter_map(|row| row.known.as_ref()).any(|known| {
+            let age = known.gap(number);
+            let prompt = || self.prompts[(number - age - 1) as usize];
+            (1..=PROMPTS).contains(&age) && byte(prompt()) == byte(facts.digest)
+        })
+    }
+
+    /// It is one of the first prompts.
+    fn was_first(&mut self, facts: &Facts) -> bool {
+        let first = self.first.entry(facts.digest % FIRST_SETS).or_default();
+        let was_first = first.contains(&facts.digest);
+        if !was_first && first.len() < WAYS {
+            first.push(facts.digest);
+        }
+        was_first
+    }
+
+    fn is_fresh(&mut self, facts: &Facts, is_known: bool, is_repeat: bool) -> bool {
         let opening = facts.prefixes.get(1).or(facts.prefixes.first()).copied().unwrap_or_default();
         let begins_known = replace(&mut self.openings, OPENING_SETS, opening);
-        let place = facts.digest % FIRST_PLACES;
-        let is_first = self.first.get(&place) == Some(&facts.digest);
-        self.first.entry(place).or_insert(facts.digest);
-        let is_new = facts.assistant_turns == 0 && facts.words >= MIN_TASK_WORDS;
-        self.reach("known opening alone", is_new && begins_known && !is_first && !is_known);
-        self.reach("known first alone", is_new && !begins_known && is_first && !is_known);
-        self.reach("known segment alone", is_new && !begins_known && !is_first && is_known);
-        is_new && !begins_known && !is_first && !is_known
+        let is_task = facts.assistant_turns == 0 && facts.words >= MIN_TASK_WORDS;
+        self.reach("known opening alone", is_task && begins_known && !is_repeat && !is_known);
+        self.reach("known prompt alone", is_task && !begins_known && is_repeat && !is_known);
+        self.reach("known segment alone", is_task && !begins_known && !is_repeat && is_known);
+        self.reach("follow-up alone", !is_task && !begins_known && !is_repeat && !is_known);
+        is_task && !begins_known && !is_repeat && !is_known
     }
 
     /// Both ends are known, from different requests. Either one moved: pieces came from many requests, or change and

@@ -3,6 +3,7 @@
 use super::bodies::Random;
 use super::naive::{ends, set};
 use ratelimit_guard_core::detector::profile::Observation;
+use ratelimit_guard_core::detector::recall::SETS;
 use ratelimit_guard_core::hash::mix;
 use ratelimit_guard_core::prompt::facts::Facts;
 use ratelimit_guard_core::prompt::features::FEATURES;
@@ -107,7 +108,7 @@ pub struct Stream<'r> {
 
 impl<'r> Stream<'r> {
     pub fn new(random: &'r mut Random) -> Self {
-        let hashes = Hashes { used: HashSet::new(), count: 0, sets: [2, 5, 84][random.below(3)] };
+        let hashes = Hashes { used: HashSet::new(), count: 0, sets: [2, 5, SETS][random.below(3)] };
         let kinds = (0..1 + random.below(4)).map(|_| random.below(9)).collect();
         let mut stream = Self {
             kinds,

@@ -172,3 +172,19 @@ fn declared_accounts_are_only_watched() {
     assert!(declared.level == Level::Observe && declared.score >= 1.0);
     assert_eq!(walk(&mut detector, 1, NOW + 3).level, Level::Throttle);
 }
+
+/// A score of one convicts: what is remembered of a score is never rounded up to it.
+#[test]
+fn a_score_of_one_convicts() {
+    let run = |walk| {
+        let mut detector = Detector::new(Thresholds { convict: [1e9, 1e9, walk], observe: 1e9 }, 1);
+        let tasks = (1..150).map(|number: u64| Prompt::bare(number << 48 | number, true));
+        let last = tasks.map(|task| detector.observe(1, &task.at(1))).last();
+        (last.map(|last| last.evidence[2]).unwrap_or_default(), detector)
+    };
+    let (evidence, _) = run(1e9);
+    let (_, mut detector) = run(evidence * (1.0 + 1e-9));
+    let again = detector.observe(1, &Prompt::bare(149 << 48 | 149, true).at(1));
+    assert!(again.score > 0.99 && again.score < 1.0);
+    assert_ne!(again.level, Level::Throttle);
+}
