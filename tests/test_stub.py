@@ -5,21 +5,20 @@ from __future__ import annotations
 import ast
 import inspect
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from ratelimit_guard import _core
 
-if TYPE_CHECKING:
-    from types import ModuleType
 
 STUBS = {
     name: ast.parse(files("ratelimit_guard").joinpath("_core", f"{name}.pyi").read_text())
-    for name in ("__init__", "prompt", "sketch")
+    for name in ("__init__", "audit", "detector", "prompt", "sketch")
 }
 SUBMODULES = set(STUBS) - {"__init__"}
-MODULES = {"__init__": _core, "prompt": _core.prompt, "sketch": _core.sketch}
+MODULES: dict[str, ModuleType] = {name: getattr(_core, name, _core) for name in STUBS}
 CLASSES = [
     (MODULES[name], node) for name, stub in STUBS.items() for node in stub.body if isinstance(node, ast.ClassDef)
 ]
@@ -28,6 +27,9 @@ METHODS = [
     for module, owner in CLASSES
     for node in owner.body
     if isinstance(node, ast.FunctionDef)
+]
+FUNCTIONS = [
+    (MODULES[name], node) for name, stub in STUBS.items() for node in stub.body if isinstance(node, ast.FunctionDef)
 ]
 CONSTANTS = [
     (MODULES[name], node.target.id, ast.unparse(node.annotation).partition("[")[0])
@@ -54,6 +56,9 @@ def stub_parameters(function: ast.FunctionDef) -> list[tuple[str, Any]]:
     defaults = [inspect.Parameter.empty] * (len(names) - len(values)) + values
     if function.args.vararg:
         names, defaults = [*names, function.args.vararg.arg], [*defaults, inspect.Parameter.empty]
+    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        names.append(argument.arg)
+        defaults.append(inspect.Parameter.empty if default is None else ast.literal_eval(default))
     return [(name, value) for name, value in zip(names, defaults, strict=True) if name not in {"self", "cls"}]
 
 
@@ -72,21 +77,24 @@ def test_stub_and_module_have_the_same_names(name: str) -> None:
     real = {name for name in vars(MODULES[name]) if not name.startswith("__")}
     said = {owner.name for module, owner in CLASSES if module is MODULES[name]}
     constants = {constant for module, constant, _ in CONSTANTS if module is MODULES[name]}
-    assert real == said | constants | (SUBMODULES if name == "__init__" else set())
+    functions = {function.name for module, function in FUNCTIONS if module is MODULES[name]}
+    assert real == said | constants | functions | (SUBMODULES if name == "__init__" else set())
 
 
 @pytest.mark.parametrize(("module", "owner"), CLASSES, ids=label)
 def test_stub_class_has_the_same_members(module: ModuleType, owner: ast.ClassDef) -> None:
-    """Public methods and properties are those of the compiled class, and nobody can derive from it."""
+    """Public methods and properties are those of the compiled class, and nobody can derive from it unless it says so."""
     real = getattr(module, owner.name)
     said = {node.name for node in owner.body if isinstance(node, ast.FunctionDef)}
     assert {name for name in vars(real) if not name.startswith("_")} == {
         name for name in said if not name.startswith("_")
     }
     assert all(hasattr(real, name) for name in said)
-    assert "final" in {node.id for node in owner.decorator_list if isinstance(node, ast.Name)}
-    with pytest.raises(TypeError):
-        type("Derived", (real,), {})
+    if "final" in {node.id for node in owner.decorator_list if isinstance(node, ast.Name)}:
+        with pytest.raises(TypeError):
+            type("Derived", (real,), {})
+    else:
+        assert type("Derived", (real,), {})
 
 
 @pytest.mark.parametrize(("owner", "function"), METHODS, ids=label)
@@ -100,6 +108,12 @@ def test_stub_function_has_the_same_signature(owner: type, function: ast.Functio
     elif not function.name.startswith("__"):
         assert isinstance(member, staticmethod) == ("staticmethod" in decorators(function))
         assert real_parameters(getattr(owner, function.name)) == stub_parameters(function)
+
+
+@pytest.mark.parametrize(("module", "function"), FUNCTIONS, ids=label)
+def test_stub_module_function_has_the_same_signature(module: ModuleType, function: ast.FunctionDef) -> None:
+    """Argument names, their order and their defaults agree."""
+    assert real_parameters(getattr(module, function.name)) == stub_parameters(function)
 
 
 @pytest.mark.parametrize(("module", "name", "kind"), CONSTANTS, ids=label)
@@ -118,6 +132,7 @@ def test_stub_says_what_everything_does() -> None:
         and not ast.get_docstring(function)
     ]
     assert all(ast.get_docstring(stub) for stub in STUBS.values())
+    assert all(ast.get_docstring(function) for _, function in FUNCTIONS)
     assert not [owner.name for _, owner in CLASSES if not ast.get_docstring(owner)]
     assert not silent
 

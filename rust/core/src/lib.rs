@@ -8,7 +8,8 @@
 //! compare-and-swap of the cell's head decides; [`word`] says what its bits mean, [`layout`] where everything lies,
 //! [`registry`] which quota a cell was written under.
 //!
-//! **Beside the limits**, [`prompt`] reads what a request asks for, and [`sketch`] summarises it.
+//! **Beside the limits**, [`prompt`] reads what a request asks for, [`sketch`] summarises it, [`detector`] judges what
+//! an account asks in the long run, and [`audit`] does so over recorded traffic.
 //!
 //! ```
 //! use ratelimit_guard_core::{hash::Seed, layout::words_for, limiter::*, quota::Quota, sync::AtomicU64, table::Table, time::Nanos};
