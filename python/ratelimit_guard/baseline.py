@@ -19,7 +19,7 @@ VERSION = 1
 MAX_KEPT = 256
 """Accounts kept for each signal: those with the most evidence. Only the highest of them can decide anything."""
 
-SUSPECT = 2.0
+SUSPECT = _detector.SUSPECT
 """An account with this many times the evidence that alpha asks for is a suspect, and calibrates nothing: else a single
 extraction account in the history would switch a signal off."""
 

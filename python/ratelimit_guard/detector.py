@@ -43,8 +43,9 @@ Verdict = _core.Verdict
 class Detector(_core.Detector):
     """Judges accounts request by request. Thread-safe.
 
-    `baseline` says what honest accounts did in a history. Without one thresholds are twice as high, and what is found
-    should be looked at and not acted on. `alpha` is the share of honest accounts that may be restricted; it holds for
+    `baseline` says what honest accounts did in a history. Without one thresholds are twice as high until a
+    day of traffic of 200 accounts has shown what is usual; what is found till then should be looked at and not acted
+    on. `alpha` is the share of honest accounts that may be restricted; it holds for
     kinds of tenants that the history knows. `secret` (16 bytes or more) keys the hashes of accounts, drawn at random
     without one; prompts must come from readers of one secret. `capacity` accounts are remembered, 1.6 KiB each; in a
     full table newcomers are forgotten first, convicted accounts last. An account unseen for 30 days starts anew.

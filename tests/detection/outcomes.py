@@ -18,7 +18,7 @@ FOUND = {
     "seeds-175-8": 60,
     "seeds-500-5": 150,
     "seeds-500-8": 120,
-    "seeds-175-8-numbered": 400,
+    "seeds-175-8-numbered": 500,
     "seeds-175-3-answers": 200,
     "seeds-growing": 100,
     "seeds-in-conversation": 120,

@@ -8,7 +8,8 @@ class Detector:
     """Judges accounts. Thread-safe: its state is behind a lock.
 
     `guard` is the highest honest evidence of each convicting signal in a history, None without history: then
-    thresholds are `WIDE` times as high. `ConfigError` for a secret of less than 16 bytes, an alpha outside 0..1 and a
+    thresholds are `WIDE` times as high, until `LEARNING` seconds of traffic with `LEARNING_ACCOUNTS` established
+    accounts say what is usual. `ConfigError` for a secret of less than 16 bytes, an alpha outside 0..1 and a
     capacity outside 1..2**24.
     """
 
@@ -63,4 +64,7 @@ def nominal_evidence(alpha: float) -> float:
 DEFAULT_CAPACITY: int
 MEMORY: int
 WIDE: float
+SUSPECT: float
+LEARNING: int
+LEARNING_ACCOUNTS: int
 SIGNALS: tuple[tuple[str, bool, float], ...]

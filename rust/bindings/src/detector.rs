@@ -152,6 +152,9 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add("DEFAULT_CAPACITY", DEFAULT_CAPACITY)?;
     module.add("MEMORY", detector::MEMORY)?;
     module.add("WIDE", detector::threshold::WIDE)?;
+    module.add("SUSPECT", detector::threshold::SUSPECT)?;
+    module.add("LEARNING", detector::LEARNING)?;
+    module.add("LEARNING_ACCOUNTS", detector::LEARNING_ACCOUNTS)?;
     let signals = Signal::ALL.map(|signal| (signal.name(), signal.convicts(), signal.hypothesis().honest));
     module.add("SIGNALS", PyTuple::new(py, signals)?)?;
     module.add_function(wrap_pyfunction!(nominal_evidence, &module)?)?;

@@ -16,7 +16,7 @@ pub mod rows;
 pub mod signal;
 pub mod threshold;
 
-use accounts::Accounts;
+use accounts::{Accounts, ESTABLISHED, Slot};
 use evidence::Test;
 use profile::{Events, Evidence, Observation, Profile};
 use signal::{CONVICTING, SIGNALS, Signal};
@@ -24,6 +24,10 @@ use threshold::Thresholds;
 
 /// Seconds after which an account that was not seen starts anew, convicted or not: 30 days.
 pub const MEMORY: u32 = 30 * 24 * 60 * 60;
+/// Seconds of traffic from which a detector without history learns what honest accounts do there.
+pub const LEARNING: u64 = 24 * 60 * 60;
+/// Established accounts that it takes.
+pub const LEARNING_ACCOUNTS: usize = 200;
 /// Evidence of a mosaic alone never scores as high as what restricts.
 const MOSAIC_SCORE: f64 = 0.99;
 
@@ -72,12 +76,15 @@ pub struct Detector {
     pub accounts: Accounts,
     thresholds: Thresholds,
     tests: [Test; SIGNALS],
+    /// When to learn next; `None` with a history.
+    learn_at: Option<u64>,
 }
 
 impl Detector {
     /// One for at most `capacity` accounts at a time.
     pub fn new(thresholds: Thresholds, capacity: usize) -> Self {
-        Self { accounts: Accounts::new(capacity), thresholds, tests: Signal::tests() }
+        let learn_at = thresholds.is_wide.then_some(0);
+        Self { accounts: Accounts::new(capacity), thresholds, tests: Signal::tests(), learn_at }
     }
 
     /// What is enough.
@@ -87,9 +94,13 @@ impl Detector {
 
     /// Add an answered request of the account whose secret hash is `account`. Cost: 0.6 µs.
     pub fn observe(&mut self, account: u64, seen: &Observation<'_>) -> Assessment {
-        let profile = self.accounts.get_or_insert(account);
+        self.learn(seen.time);
+        let Slot { profile, highest, .. } = self.accounts.get_or_insert(account);
         profile.grow_old(seen.time);
         let (events, evidence) = profile.add(seen, &self.tests);
+        for (highest, evidence) in highest.iter_mut().zip(evidence) {
+            *highest = highest.max(evidence as f32);
+        }
         let score = score(&evidence, &self.thresholds).max(f64::from(profile.score));
         profile.score = rounded_down(score);
         profile.is_convicted |= is_convicted(&evidence, &self.thresholds);
@@ -100,6 +111,23 @@ impl Detector {
             false => Level::None,
         };
         Assessment { level, score, events, evidence, requests: profile.requests() }
+    }
+}
+
+impl Detector {
+    /// Without history: take each day what the accounts showed so far for one, once there are enough of them.
+    fn learn(&mut self, now: u64) {
+        let Some(at) = self.learn_at else { return };
+        if now < at && at - now <= LEARNING {
+            return;
+        }
+        self.learn_at = Some(now.saturating_add(LEARNING));
+        // At the first request there is nothing to learn from, nor when a clock went back.
+        let is_established = |slot: &&Slot| slot.profile.requests() >= ESTABLISHED;
+        let established = || self.accounts.slots().iter().filter(is_established);
+        if now >= at && established().count() >= LEARNING_ACCOUNTS {
+            self.thresholds = self.thresholds.learned(established().map(|slot| slot.highest));
+        }
     }
 }
 

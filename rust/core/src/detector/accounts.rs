@@ -5,6 +5,7 @@
 //! when all drawn are convicted, among those. A flood of accounts with one request each thus forgets itself first.
 
 use super::profile::Profile;
+use super::signal::CONVICTING;
 use crate::hash::{ByHash, mix};
 
 /// Accounts compared when one has to go; of a thousand newcomers and as many others one in 65,536 draws has no
@@ -36,11 +37,21 @@ pub struct Accounts {
     pub forgotten: Forgotten,
 }
 
+/// An account's place.
 #[derive(Debug)]
-struct Slot {
+pub struct Slot {
     key: u64,
     used: u64,
-    profile: Profile,
+    /// What is remembered of the account.
+    pub profile: Profile,
+    /// The highest evidence so far of the signals that restrict: what others are calibrated with.
+    pub highest: [f32; CONVICTING],
+}
+
+impl Slot {
+    fn new(key: u64) -> Self {
+        Self { key, used: 0, profile: Profile::default(), highest: [f32::NEG_INFINITY; CONVICTING] }
+    }
 }
 
 impl Accounts {
@@ -70,8 +81,13 @@ impl Accounts {
         self.index.get(&key).map(|&place| &self.slots[place as usize].profile)
     }
 
-    /// The profile of an account, a new one if it has none.
-    pub fn get_or_insert(&mut self, key: u64) -> &mut Profile {
+    /// Every account's place.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The place of an account, with a new profile if it has none.
+    pub fn get_or_insert(&mut self, key: u64) -> &mut Slot {
         self.uses += 1;
         let place = match self.index.get(&key) {
             Some(&place) => place as usize,
@@ -79,7 +95,7 @@ impl Accounts {
         };
         let slot = &mut self.slots[place];
         slot.used = self.uses;
-        &mut slot.profile
+        slot
     }
 
     /// Forget an account.
@@ -95,7 +111,7 @@ impl Accounts {
     fn insert(&mut self, key: u64) -> usize {
         if self.slots.len() < self.capacity {
             self.index.insert(key, self.slots.len() as u32);
-            self.slots.push(Slot { key, used: 0, profile: Profile::default() });
+            self.slots.push(Slot::new(key));
             return self.slots.len() - 1;
         }
         let place = self.victim(key);
@@ -108,7 +124,7 @@ impl Accounts {
         } += 1;
         self.index.remove(&slot.key);
         self.index.insert(key, place as u32);
-        (slot.key, slot.profile) = (key, Profile::default());
+        *slot = Slot::new(key);
         place
     }
 

@@ -6,13 +6,19 @@ use crate::error::Error;
 /// Without history the thresholds are this many times as high: nobody knows what honest accounts do there.
 pub const WIDE: f64 = 2.0;
 
+/// An account with this many times the nominal evidence is a suspect and calibrates nothing: else one extraction account
+/// among the honest ones would switch a signal off.
+pub const SUSPECT: f64 = 2.0;
+
 /// Evidence in nats from which each convicting signal restricts an account.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// In the order of [`Signal::ALL`].
     pub convict: [f64; CONVICTING],
-    /// Of signals that only observe.
+    /// Of signals that only observe: what α alone asks for.
     pub observe: f64,
+    /// Nobody knows yet what honest accounts do there.
+    pub is_wide: bool,
 }
 
 impl Thresholds {
@@ -23,12 +29,25 @@ impl Thresholds {
         if !(alpha > 0.0 && alpha < 1.0) {
             return Err(Error::config(format!("alpha must be a rate between 0 and 1, got {alpha}")));
         }
-        let least = nominal(alpha);
-        let convict = match guard {
-            None => [WIDE * least; CONVICTING],
-            Some(guard) => guard.map(|highest| if highest.is_finite() { least.max(highest) } else { least }),
-        };
-        Ok(Self { convict, observe: least })
+        let observe = nominal(alpha);
+        let wide = Self { convict: [WIDE * observe; CONVICTING], observe, is_wide: true };
+        Ok(guard.map_or(wide, |guard| wide.guarded(guard)))
+    }
+
+    /// For the highest evidence that each of some accounts reached, suspects left out.
+    pub fn learned(&self, accounts: impl Iterator<Item = [f32; CONVICTING]>) -> Self {
+        let mut guard = [f64::NEG_INFINITY; CONVICTING];
+        for evidence in accounts {
+            for (highest, evidence) in guard.iter_mut().zip(evidence.map(f64::from)) {
+                *highest = if evidence <= SUSPECT * self.observe { highest.max(evidence) } else { *highest };
+            }
+        }
+        self.guarded(guard)
+    }
+
+    fn guarded(&self, guard: [f64; CONVICTING]) -> Self {
+        let convict = guard.map(|highest| if highest.is_finite() { self.observe.max(highest) } else { self.observe });
+        Self { convict, observe: self.observe, is_wide: false }
     }
 
     /// Of a signal.

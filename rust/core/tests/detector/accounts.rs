@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 fn ask(accounts: &mut Accounts, key: u64, requests: u32) {
     let (prompt, tests) = (Prompt::bare(key, true), super::tests());
     for _ in 0..requests {
-        accounts.get_or_insert(key).add(&prompt.at(0), &tests);
+        accounts.get_or_insert(key).profile.add(&prompt.at(0), &tests);
     }
 }
 
@@ -23,7 +23,7 @@ fn ask(accounts: &mut Accounts, key: u64, requests: u32) {
 fn strict(capacity: usize) -> Detector {
     let mut convict = [f64::INFINITY; CONVICTING];
     convict[2] = -1.0;
-    Detector::new(Thresholds { convict, observe: f64::INFINITY }, capacity)
+    Detector::new(Thresholds { convict, observe: f64::INFINITY, is_wide: false }, capacity)
 }
 
 /// Newcomers, established and convicted accounts: what they ask.
@@ -56,7 +56,7 @@ fn accounts_equal_a_map() {
                 1 => assert_eq!(accounts.get(key).map(Profile::requests), naive.get(&key).map(Profile::requests)),
                 _ => {
                     let prompt = stream.prompt();
-                    let found = accounts.get_or_insert(key).add(&prompt.at(0), &tests);
+                    let found = accounts.get_or_insert(key).profile.add(&prompt.at(0), &tests);
                     assert_eq!(found, naive.entry(key).or_default().add(&prompt.at(0), &tests));
                 }
             }

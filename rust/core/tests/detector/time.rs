@@ -177,7 +177,7 @@ fn declared_accounts_are_only_watched() {
 #[test]
 fn a_score_of_one_convicts() {
     let run = |walk| {
-        let mut detector = Detector::new(Thresholds { convict: [1e9, 1e9, walk], observe: 1e9 }, 1);
+        let mut detector = Detector::new(Thresholds { convict: [1e9, 1e9, walk], observe: 1e9, is_wide: false }, 1);
         let tasks = (1..150).map(|number: u64| Prompt::bare(number << 48 | number, true));
         let last = tasks.map(|task| detector.observe(1, &task.at(1))).last();
         (last.map(|last| last.evidence[2]).unwrap_or_default(), detector)
@@ -187,4 +187,29 @@ fn a_score_of_one_convicts() {
     let again = detector.observe(1, &Prompt::bare(149 << 48 | 149, true).at(1));
     assert!(again.score > 0.99 && again.score < 1.0);
     assert_ne!(again.level, Level::Throttle);
+}
+
+/// Without history a detector learns after a day of enough accounts what is usual: those beyond twice what alpha asks
+/// for teach nothing, and a clock that was wrong once makes it neither deaf nor hasty.
+#[test]
+fn a_day_without_history_is_one() {
+    let day = 24 * 60 * 60;
+    for (accounts, late, learns) in [(199, day, true), (198, day, false), (199, day - 1, false), (199, 10 * day, true)]
+    {
+        let mut detector = Detector::new(Thresholds::new(0.05, None).expect("a rate"), 1_000);
+        let (wide, least) = (detector.thresholds().convict[2], detector.thresholds().observe);
+        let mut highest = f64::NEG_INFINITY;
+        // And the thief below.
+        for account in 0..accounts {
+            let tasks = (1..=100 + account).map(|number| mix(account << 32 | number));
+            let tasks = tasks.take(if account == 0 { 40 } else { 8 });
+            let last = tasks.map(|task| detector.observe(mix(account), &Prompt::bare(task, true).at(NOW))).last();
+            highest = highest.max(last.map(|last| last.evidence[2]).unwrap_or_default());
+        }
+        let thief = walk(&mut detector, 400, NOW);
+        assert!(thief.evidence[2] > 2.0 * least && highest < least);
+        detector.observe(7, &Prompt::bare(1, true).at(NOW + late));
+        assert_eq!(detector.thresholds().is_wide, !learns, "{accounts} {late}");
+        assert_eq!(detector.thresholds().convict[2], if learns { least.max(highest) } else { wide });
+    }
 }
