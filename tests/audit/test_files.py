@@ -7,6 +7,7 @@ import lzma
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-CHECKED = {zstd.CompressionParameter.checksum_flag: 1}
+CHECKED = {int(zstd.CompressionParameter.checksum_flag): 1}
 """As the tool of that name writes it."""
 
 
@@ -56,6 +57,11 @@ LINES = "".join(f"{number} {Random(number).getrandbits(256):x}\n" for number in 
 """Four times what is read at once, and no two lines alike."""
 
 
+@cache
+def packed_lines(packing: str) -> bytes:
+    return PACKED[packing](LINES)
+
+
 def read_until_broken(path: Path) -> bytes:
     """What comes of a file that must turn out broken."""
     found: list[bytes] = []
@@ -80,7 +86,7 @@ def test_packing_is_told_by_content(packing: str, name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("packing", PACKED)
 def test_large_log_comes_in_bounded_chunks(packing: str, tmp_path: Path) -> None:
     """No chunk is larger than its bound, and together they are the log."""
-    found = list(chunks(written(tmp_path / "log", PACKED[packing](LINES))))
+    found = list(chunks(written(tmp_path / "log", packed_lines(packing))))
     assert max(map(len, found)) <= CHUNK < len(LINES)
     assert b"".join(found) == LINES
 
@@ -94,7 +100,7 @@ def test_file_shorter_than_a_magic_number_is_plain(content: bytes, tmp_path: Pat
 @pytest.mark.parametrize("packing", SINGLE)
 def test_what_came_before_a_cut_is_used(packing: str, tmp_path: Path) -> None:
     """A log that is still being written, or was copied by half."""
-    packed = PACKED[packing](LINES)
+    packed = packed_lines(packing)
     found = read_until_broken(written(tmp_path / "log", packed[: len(packed) * 3 // 4]))
     assert LINES.startswith(found)
     assert CHUNK <= len(found) < len(LINES)
@@ -103,7 +109,7 @@ def test_what_came_before_a_cut_is_used(packing: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("packing", SINGLE)
 def test_what_came_before_damage_is_used(packing: str, tmp_path: Path) -> None:
     """A bad block of a disk."""
-    packed = bytearray(PACKED[packing](LINES))
+    packed = bytearray(packed_lines(packing))
     damaged = len(packed) * 3 // 4
     packed[damaged : damaged + 4096] = bytes([0xFF]) * 4096
     found = read_until_broken(written(tmp_path / "log", bytes(packed)))
@@ -114,7 +120,7 @@ def test_what_came_before_damage_is_used(packing: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", [7, 20])
 def test_file_cut_in_its_header_is_broken(packing: str, left: int, tmp_path: Path) -> None:
     """Not a crash, and not an empty log."""
-    assert read_until_broken(written(tmp_path / "log", PACKED[packing](LINES)[:left])) == b""
+    assert read_until_broken(written(tmp_path / "log", packed_lines(packing)[:left])) == b""
 
 
 def test_audit_goes_on_behind_a_broken_file(tmp_path: Path) -> None:
@@ -177,7 +183,7 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packing", PACKED)
 def test_progress_rises_to_the_size_of_the_file(packing: str, tmp_path: Path) -> None:
     """It counts bytes of the disk, which is what the operator knows the size of."""
-    path = written(tmp_path / "log", PACKED[packing](LINES))
+    path = written(tmp_path / "log", packed_lines(packing))
     told: list[int] = []
     assert b"".join(chunks(path, told.append)) == LINES
     assert len(told) > 2
@@ -193,7 +199,7 @@ def test_audit_tells_the_progress_of_each_file(tmp_path: Path) -> None:
     assert told == [(paths[0], 100), (paths[1], 200)]
 
 
-@pytest.mark.parametrize("packing", PACKED)
+@pytest.mark.parametrize("packing", ["plain", *SINGLE])
 def test_standard_input_may_be_a_pipe(packing: str) -> None:
     """`zcat … | ratelimit-guard audit -`, and without the `zcat` too."""
     data = jsonl(mixed(honest(40), attacker()))
@@ -205,7 +211,7 @@ def test_standard_input_may_be_a_pipe(packing: str) -> None:
 def test_standard_input_may_be_a_file(tmp_path: Path) -> None:
     """`ratelimit-guard audit - < log`."""
     log = written(tmp_path / "log", jsonl(attacker()))
-    command = [Path(sys.executable).with_name("ratelimit-guard"), "audit", "-"]
+    command: list[str | Path] = [Path(sys.executable).with_name("ratelimit-guard"), "audit", "-"]
     with log.open("rb") as file:
         done = subprocess.run(command, stdin=file, capture_output=True, timeout=60, check=False, env={**os.environ})
     assert b"80 requests of 1 accounts: 1 would be restricted" in done.stdout

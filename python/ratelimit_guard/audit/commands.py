@@ -17,7 +17,7 @@ from ratelimit_guard.audit import calibrate as run_calibrate
 from ratelimit_guard.audit.lines import read_verdict, restricted_requests, write_verdicts
 from ratelimit_guard.audit.maps import read_map
 from ratelimit_guard.audit.people import declared_uses
-from ratelimit_guard.audit.sentences import verdict_sentences, visible, why_not
+from ratelimit_guard.audit.sentences import telling_examples, verdict_sentences, visible, why_not
 from ratelimit_guard.audit.summary import summary
 from ratelimit_guard.baseline import Baseline
 from ratelimit_guard.detector import DEFAULT_ALPHA
@@ -133,7 +133,7 @@ def explain(
         lines = [*verdict_sentences(known, mode), *([why_not(known)] if known.score < 1 else [])]
         for line in lines:
             out.print(f"- {line}")
-        for example in known.examples:
+        for example in telling_examples(known):
             out.print(f"  {example.signal}: request {visible(example.request)}")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ratelimit_guard.audit.result import AccountResult, Level, Mode, Signal
+    from ratelimit_guard.audit.result import AccountResult, Example, Level, Mode, Signal
 
 NAME = 64
 """Characters of a name that are shown: more than any key or UUID has, less than would break a table."""
@@ -188,6 +188,12 @@ def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
     notable = [one for one in account.signals if one in over or rate(one) > one.honest_rate]
     strongest = main_signal(account)
     return said + [signal_sentence(one) for one in notable or ([strongest] if strongest else [])]
+
+
+def telling_examples(account: AccountResult) -> list[Example]:
+    """Requests that showed a signal which restricts the account; of one that is not restricted, any signal."""
+    over = {one.name for one in account.signals if one.threshold is not None and one.evidence >= one.threshold}
+    return [example for example in account.examples if not over or example.signal in over]
 
 
 def why_not(account: AccountResult) -> str:

@@ -8,8 +8,8 @@ use crate::hash::ByHash;
 /// Accounts with a line of their own; what more there are, with a request or two each, share the last one. About
 /// 200 bytes for each that was seen once.
 pub const MAX_ACCOUNTS: usize = 1 << 20;
-/// Requests kept as examples of an account's convicting signals: the first ones.
-pub const MAX_EXAMPLES: usize = 12;
+/// Requests kept as examples of each signal that restricts: the first ones.
+pub const MAX_EXAMPLES: usize = 6;
 
 /// A record as far as the ledger is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +137,8 @@ impl Tally {
             self.events[number].0 += u32::from(shown);
             self.events[number].1 += 1;
             self.evidence[number] = self.evidence[number].max(assessment.evidence[number] as f32);
-            if shown && signal.convicts() && self.examples.len() < MAX_EXAMPLES {
+            let examples = self.examples.iter().filter(|(.., of)| *of == signal).count();
+            if shown && signal.convicts() && examples < MAX_EXAMPLES {
                 self.examples.push((entry.time, entry.id.into(), signal));
             }
         }

@@ -11,7 +11,7 @@
 use crate::error::Error;
 use crate::prompt::dialect::MAX_KEY;
 use crate::prompt::fields::{Problem, Span};
-use crate::prompt::json::{Cursor, Kind, closing, decode_short};
+use crate::prompt::json::{Cursor, Kind, closing, named};
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,13 +206,4 @@ impl Walk<'_, '_> {
             self.void(*child);
         }
     }
-}
-
-/// Ask for a key as it reads after its escapes.
-fn named<T>((raw, escaped): (&[u8], bool), ask: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-    if !escaped {
-        return ask(raw);
-    }
-    let mut room = [0; MAX_KEY + 4];
-    ask(decode_short(raw, &mut room)?)
 }

@@ -7,7 +7,7 @@
 
 mod decode;
 
-pub(crate) use decode::decode_short;
+pub(crate) use decode::named;
 pub use decode::{decode, inside, text};
 
 use super::fields::{Problem, Span};

@@ -13,9 +13,9 @@ mod log;
 
 pub(super) use log::Scratch;
 
-use super::dialect::{Dialect, Field, MAX_KEY, MAX_STEPS, NOTHING, Node, ROOT, Table};
+use super::dialect::{Dialect, Field, MAX_STEPS, NOTHING, Node, ROOT, Table};
 use super::fields::{Fields, Problem, Role};
-use super::json::{Cursor, Kind, closing, decode_short, inside};
+use super::json::{Cursor, Kind, closing, inside, named};
 use crate::error::Error;
 use crate::vector::wide;
 use log::{Lengths, What};
@@ -240,15 +240,4 @@ impl Walk<'_, '_, '_> {
     fn piece(&mut self, start: u32, escaped: bool, role: Option<Role>) -> Result<(), Problem> {
         self.fields.add_piece(self.cursor.since(start), role, self.turn, escaped)
     }
-}
-
-/// Ask for a name as it reads after its escapes.
-#[inline(always)]
-fn named<T>((raw, escaped): (&[u8], bool), ask: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-    if !escaped {
-        return ask(raw);
-    }
-    // A character of four bytes may begin within the bound.
-    let mut room = [0; MAX_KEY + 4];
-    ask(decode_short(raw, &mut room)?)
 }

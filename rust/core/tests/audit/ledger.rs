@@ -85,7 +85,7 @@ fn examples_are_the_first_few() {
         tally.add(&entry(f64::from(request)), Some(&assessment(Level::None, 0.0, Some(request % 2 == 1))));
     }
     let convicting: Vec<_> = Signal::ALL.into_iter().filter(|signal| signal.convicts()).collect();
-    let wanted = (0..MAX_EXAMPLES).map(|number| {
+    let wanted = (0..MAX_EXAMPLES * convicting.len()).map(|number| {
         (f64::from(number as u32 / convicting.len() as u32 * 2 + 1), convicting[number % convicting.len()])
     });
     let found = tally.examples.iter().map(|(time, _, signal)| (*time, *signal));

@@ -1,6 +1,7 @@
 //! What strings mean.
 
 use super::text_end;
+use crate::prompt::dialect::MAX_KEY;
 use crate::prompt::escape::unescape;
 use crate::prompt::fields::Span;
 
@@ -31,9 +32,20 @@ fn copy(raw: &[u8], out: &mut String) {
     }
 }
 
+/// Ask for a name, escaped or not, as it reads after its escapes.
+#[inline(always)]
+pub(crate) fn named<T>((raw, escaped): (&[u8], bool), ask: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    if !escaped {
+        return ask(raw);
+    }
+    // A character of four bytes may begin within the bound.
+    let mut room = [0; MAX_KEY + 4];
+    ask(decode_short(raw, &mut room)?)
+}
+
 /// What the inside of a short string means, as bytes; `None` when it does not fit or has a lone surrogate, which then
 /// equals no name of ours.
-pub(crate) fn decode_short<'r>(mut raw: &[u8], room: &'r mut [u8]) -> Option<&'r [u8]> {
+fn decode_short<'r>(mut raw: &[u8], room: &'r mut [u8]) -> Option<&'r [u8]> {
     let mut used = 0;
     while let Some(first) = raw.first() {
         if *first == b'\\' {
