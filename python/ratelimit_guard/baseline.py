@@ -1,10 +1,13 @@
-"""What honest accounts did: learned from a history, kept as a small JSON file without any text."""
+"""What honest accounts did: learned from a history, kept as a small JSON file.
+
+It holds no text of prompts, but names: of the accounts with the most evidence of what restricts.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +16,11 @@ from ratelimit_guard.detector import CONVICTING, SIGNALS
 from ratelimit_guard.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 VERSION = 1
 MAX_KEPT = 256
-"""Accounts kept for each signal: those with the most evidence. Only the highest of them can decide anything."""
+"""Accounts kept for each signal: those with the most evidence."""
 
 SUSPECT = _detector.SUSPECT
 """An account with this many times the evidence that alpha asks for is a suspect, and calibrates nothing: else a single
@@ -30,7 +33,8 @@ MAX_BYTES = 1 << 22
 class Baseline:
     """The highest evidence of each signal that accounts of a history reached.
 
-    `maxima` are (nats, account) of every signal, highest first, at most `MAX_KEPT`.
+    `maxima` are (nats, account) of every signal, highest first, at most `MAX_KEPT`; of signals that only observe no
+    account is named. `skipped` are lines of the history that could not be used, by reason.
     """
 
     accounts: int
@@ -38,6 +42,7 @@ class Baseline:
     first: float | None
     last: float | None
     maxima: dict[str, tuple[tuple[float, str], ...]]
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
     def of(
@@ -47,6 +52,7 @@ class Baseline:
         requests: int,
         first: float | None,
         last: float | None,
+        skipped: dict[str, int] | None = None,
     ) -> Baseline:
         """From the highest evidence of each account. Cost: memory for `MAX_KEPT` accounts and a signal's evidence."""
         number = 0
@@ -54,18 +60,24 @@ class Baseline:
         for account, evidence in accounts:
             number += 1
             for name, nats in evidence.items():
-                maxima[name].append((nats, account))
+                maxima[name].append((nats, account if name in CONVICTING else ""))
                 if len(maxima[name]) >= 4 * MAX_KEPT:
                     maxima[name] = _highest(maxima[name])
         kept = {name: tuple(_highest(values)) for name, values in maxima.items()}
-        return cls(number, requests, first, last, kept)
+        return cls(number, requests, first, last, kept, skipped or {})
+
+    @property
+    def is_empty(self) -> bool:
+        """Is there no account to judge others by? Most likely the history was read by a wrong map."""
+        return self.accounts == 0
 
     def guard(self, alpha: float) -> tuple[float, float, float]:
-        """The highest evidence of each convicting signal, suspects left out."""
+        """The highest evidence of each convicting signal, suspects left out.
+
+        Where more suspects were found than are kept, as much as an account can have that is none.
+        """
         ceiling = SUSPECT * _detector.nominal_evidence(alpha)
-        one, two, three = (
-            max((nats for nats, _ in self.maxima[name] if nats <= ceiling), default=-math.inf) for name in CONVICTING
-        )
+        one, two, three = (_highest_honest(self.maxima[name], ceiling) for name in CONVICTING)
         return one, two, three
 
     def suspects(self, alpha: float) -> list[tuple[str, str, float]]:
@@ -74,7 +86,10 @@ class Baseline:
         return [(account, name, nats) for name in CONVICTING for nats, account in self.maxima[name] if nats > ceiling]
 
     def restricted(self, alpha: float) -> int:
-        """Accounts of the history that would have been restricted, each judged by what the others show."""
+        """Accounts of the history that would have been restricted, each judged by what the others show.
+
+        At least: no more are counted of a signal than are kept.
+        """
         nominal = _detector.nominal_evidence(alpha)
         found: set[str] = set()
         for name in CONVICTING:
@@ -85,7 +100,7 @@ class Baseline:
 
     def dumps(self) -> str:
         """As JSON."""
-        fields = {name: getattr(self, name) for name in ("accounts", "requests", "first", "last", "maxima")}
+        fields = {name: getattr(self, name) for name in ("accounts", "requests", "first", "last", "maxima", "skipped")}
         return json.dumps({"format": "ratelimit-guard baseline", "version": VERSION, **fields}, indent=1) + "\n"
 
     @classmethod
@@ -93,15 +108,17 @@ class Baseline:
         """From JSON. `ConfigError` for what `dumps` did not write."""
         try:
             values: dict[str, Any] = json.loads(text)
-            if values.pop("format") != "ratelimit-guard baseline" or values.pop("version") != VERSION:
+            if values["format"] != "ratelimit-guard baseline" or values["version"] != VERSION:
                 msg = f"{source} is of another version: calibrate again"
-                raise ConfigError(msg)
+                raise ConfigError(msg)  # noqa: TRY301
             maxima = {name: _pairs(values["maxima"][name]) for name in SIGNALS}
-            first, last = (None if values[name] is None else float(values[name]) for name in ("first", "last"))
-            return cls(int(values["accounts"]), int(values["requests"]), first, last, maxima)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, ConfigError):
-                raise
+            first, last = (None if values[name] is None else _number(values[name]) for name in ("first", "last"))
+            accounts, requests = (_count(values[name]) for name in ("accounts", "requests"))
+            skipped = {str(why): _count(lines) for why, lines in values["skipped"].items()}
+            return cls(max(accounts, *map(len, maxima.values())), requests, first, last, maxima, skipped)
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             msg = f"{source} is no baseline: write one with `ratelimit-guard calibrate HISTORY -o {source}`"
             raise ConfigError(msg) from None
 
@@ -120,8 +137,26 @@ def _highest(values: list[tuple[float, str]]) -> list[tuple[float, str]]:
     return sorted(values, key=lambda pair: -pair[0])[:MAX_KEPT]
 
 
+def _highest_honest(kept: Sequence[tuple[float, str]], ceiling: float) -> float:
+    if len(kept) == MAX_KEPT and kept[-1][0] > ceiling:
+        return ceiling
+    return max((nats for nats, _ in kept if nats <= ceiling), default=-math.inf)
+
+
 def _pairs(values: list[list[Any]]) -> tuple[tuple[float, str], ...]:
-    return tuple(_highest([(float(nats), str(account)) for nats, account in values]))
+    return tuple(_highest([(_number(nats), str(account)) for nats, account in values]))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError
+    return value
 
 
 def confidence(found: int, of: int, level: float = 0.95) -> tuple[float, float]:
@@ -129,6 +164,9 @@ def confidence(found: int, of: int, level: float = 0.95) -> tuple[float, float]:
     tail = (1 - level) / 2
     if of == 0:
         return 0.0, 1.0
+    if 2 * found > of:
+        low, high = confidence(of - found, of, level)
+        return 1 - high, 1 - low
     low = 0.0 if found == 0 else _root(lambda rate: _at_least(found, of, rate) - tail)
     high = 1.0 if found == of else _root(lambda rate: tail - (1 - _at_least(found + 1, of, rate)))
     return low, high

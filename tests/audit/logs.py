@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from detection.attacks import ATTACKS
@@ -27,13 +28,14 @@ PREAMBLE = b"\n" * CHUNK
 """As many blank lines as are read at once. The secret of the hashes comes from them, and so is the same for all logs
 that begin with them: only then do different logs, or parts of one, compare to the last digit."""
 
-EMPTY = Baseline.of([], requests=0, first=None, last=None)
-"""A history without accounts: thresholds are what alpha alone asks for."""
+NOTHING = Baseline.of([("nobody", {})], requests=1, first=None, last=None)
+"""A history that shows nothing: thresholds are what alpha alone asks for."""
 
 HONEST_KINDS = ("mails", "support-bot", "consumer-chat", "power-user", "translation", "agency-7")
 """Kinds that show nothing."""
 
 
+@cache
 def kind(name: str, number: int, seed: int = 0) -> list[Request]:
     """The first requests of an account of a kind."""
     return (HONEST | ATTACKS)[name].take(number, seed=seed)

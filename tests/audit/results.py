@@ -53,7 +53,7 @@ def account(name: str = "alice", level: Level = "none", **more: Any) -> AccountR
         account=name,
         tenant="acme",
         declared=None,
-        known=False,
+        suspect=False,
         requests=147,
         answered=147,
         counted=147,

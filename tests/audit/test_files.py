@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from audit.logs import EMPTY, attacker, honest, jsonl, mixed, restricted, written
+from audit.logs import NOTHING, attacker, honest, jsonl, mixed, restricted, written
 from ratelimit_guard.audit import audit
 from ratelimit_guard.audit.files import CHUNK, BrokenFileError, chunks
 from ratelimit_guard.errors import ConfigError
@@ -134,7 +134,7 @@ def test_audit_goes_on_behind_a_broken_file(tmp_path: Path) -> None:
         written(tmp_path / "second", data[middle:]),
         written(tmp_path / "damaged", packed[:100] + b"\xff" * 100 + packed[200:]),
     ]
-    result = audit(paths, baseline=EMPTY)
+    result = audit(paths, baseline=NOTHING)
     assert restricted(result) == {"attacker"}
     assert result.records == data.count(b"\n")
     assert result.notes == {"damaged_files": 2}
@@ -153,8 +153,8 @@ def test_every_file_may_be_broken(tmp_path: Path) -> None:
 def test_packing_changes_no_verdict(packing: str, tmp_path: Path) -> None:
     """An archived log says what it said when it was fresh."""
     data = jsonl(mixed(honest(40), attacker(number=40)))
-    plain = audit([written(tmp_path / "plain", data)], baseline=EMPTY)
-    packed = audit([written(tmp_path / "packed", PACKED[packing](data))], baseline=EMPTY)
+    plain = audit([written(tmp_path / "plain", data)], baseline=NOTHING)
+    packed = audit([written(tmp_path / "packed", PACKED[packing](data))], baseline=NOTHING)
     assert restricted(packed) == {"attacker"}
     assert (packed.accounts, packed.lines) == (plain.accounts, plain.lines)
 

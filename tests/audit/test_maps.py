@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from audit.logs import EMPTY, PREAMBLE, attacker, honest, jsonl, kind, levels, mixed, records, restricted, written
+from audit.logs import NOTHING, PREAMBLE, attacker, honest, jsonl, kind, levels, mixed, records, restricted, written
 from detection.kinds import ask
 from ratelimit_guard.audit import audit
 from ratelimit_guard.audit.maps import PRESETS, REQUIRED, read_map
@@ -128,7 +128,7 @@ WRITERS: dict[str, tuple[str, Callable[[Record], bytes]]] = {
 
 def judged(path: Path, content: bytes, *words: str) -> tuple[AccountResult, ...]:
     """The accounts of a log that is read by a map."""
-    result = audit([written(path, PREAMBLE + content)], baseline=EMPTY, columns=read_map(words))
+    result = audit([written(path, PREAMBLE + content)], baseline=NOTHING, columns=read_map(words))
     assert not result.skipped
     return result.accounts
 
@@ -218,7 +218,7 @@ def test_first_path_that_is_there_and_not_null_counts(tmp_path: Path) -> None:
 def test_empty_path_is_the_whole_record(tmp_path: Path) -> None:
     """Where a gateway logs the body's keys beside its own."""
     every = [record | record["request"] | {"request": None} for record in mixed(honest(40), attacker())]
-    result = audit([written(tmp_path / "log", every)], baseline=EMPTY, columns=read_map(["request="]))
+    result = audit([written(tmp_path / "log", every)], baseline=NOTHING, columns=read_map(["request="]))
     assert restricted(result) == {"attacker"}
     assert set(levels(result).values()) == {"none", "throttle"}
 
@@ -227,7 +227,7 @@ def test_map_may_leave_out_what_is_not_needed(tmp_path: Path) -> None:
     """Time, account and request are enough."""
     file = tmp_path / "map.toml"
     file.write_text('time = "time"\naccount = "account"\nrequest = "request"')
-    result = audit([written(tmp_path / "log", attacker())], baseline=EMPTY, columns=read_map([str(file)]))
+    result = audit([written(tmp_path / "log", attacker())], baseline=NOTHING, columns=read_map([str(file)]))
     (account,) = result.accounts
     assert (account.level, account.tenant, account.output_tokens) == ("throttle", "attacker", 0)
     assert account.flagged_request == ""

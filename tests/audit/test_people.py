@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from audit.logs import EMPTY, attacker, jsonl, written
+from audit.logs import NOTHING, attacker, jsonl, written
 from ratelimit_guard.audit import audit
 from ratelimit_guard.audit.files import CHUNK
 from ratelimit_guard.audit.people import declared_uses
@@ -126,5 +126,5 @@ def test_account_that_is_a_number_is_the_one_of_the_log(tmp_path: Path) -> None:
     """The log has the number without quotes, and so has the file."""
     log = [record | {"account": 1234567890123} for record in attacker()]
     uses = declared_uses(written(tmp_path / "accounts", jsonl([{"account": 1234567890123, "declared": "class"}])), [])
-    (account,) = audit([written(tmp_path / "log", log)], baseline=EMPTY, declared=uses).accounts
+    (account,) = audit([written(tmp_path / "log", log)], baseline=NOTHING, declared=uses).accounts
     assert (account.account, account.declared, account.level) == ("1234567890123", "class", "observe")

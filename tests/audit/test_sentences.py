@@ -219,7 +219,7 @@ def test_verdict_in_shadow_mode_is_what_would_have_been() -> None:
 
 def test_verdict_names_all_signals_over_their_threshold_and_those_above_the_honest_rate() -> None:
     """Two convict; a third, observing, is above its honest rate and is told too; a fourth is not."""
-    over = (signal(), signal("template-rotation", evidence=THRESHOLD))
+    over = (signal(), signal("template-rotation", evidence=THRESHOLD + 0.1))
     mosaic, novelty = signal("mosaic", threshold=None), signal("novelty", threshold=None, honest_rate=0.8)
     said = say.verdict_sentences(account(level="throttle", signals=(*over, mosaic, novelty)), "enforce")
     assert said[0].endswith("The signals were recombination and template-rotation.")

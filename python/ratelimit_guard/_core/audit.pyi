@@ -21,7 +21,7 @@ class Auditor:
     ) -> Auditor: ...
     def declare(self, account: str) -> None:
         """The operator knows that this account tests the model."""
-    def know(self, account: str) -> None:
+    def suspect(self, account: str) -> None:
         """Its history shows so much already that an operator has to decide: until then it is observed at most."""
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes: whole lines or not."""
@@ -36,6 +36,7 @@ class Auditor:
         """Counts of lines and records."""
     def __len__(self) -> int: ...
 
+def cut_name(name: str) -> str:
+    """As much of an account's name as is kept: 256 bytes; lone surrogates become U+FFFD."""
+
 COLUMNS: tuple[str, ...]
-MAX_LINE: int
-MAX_ACCOUNTS: int

@@ -8,7 +8,7 @@ class Detector:
     """Judges accounts. Thread-safe: its state is behind a lock.
 
     `guard` is the highest honest evidence of each convicting signal in a history, None without history: then
-    thresholds are `WIDE` times as high, until `LEARNING` seconds of traffic with `LEARNING_ACCOUNTS` established
+    thresholds are twice as high, until a day of traffic with `LEARNING_ACCOUNTS` established
     accounts say what is usual. `ConfigError` for a secret of less than 16 bytes, an alpha outside 0..1 and a
     capacity outside 1..2**24.
     """
@@ -27,9 +27,10 @@ class Detector:
 
         `time` in seconds since any fixed moment. `answer_tokens` where known: short answers teach nobody. `declared`:
         the tenant told the operator that this account tests the model, so that it is never more than observed.
-        `UsageError` for an account that is neither str nor bytes.
+        `UsageError` for an account that is neither str nor bytes, and a time that is no
+        finite number. Numbers of tokens below 0 are 0.
         """
-    def release(self, account: str | bytes) -> bool:
+    def forget(self, account: str | bytes) -> bool:
         """Forget what is known about an account, its conviction too. False when nothing was."""
     @property
     def thresholds(self) -> dict[str, float]:
@@ -47,7 +48,7 @@ class Verdict:
     def level(self) -> Literal["none", "observe", "throttle"]: ...
     @property
     def score(self) -> float:
-        """The highest evidence ever over its threshold: 1 and more convicts."""
+        """The highest evidence ever over its threshold: more than 1 convicts."""
     @property
     def requests(self) -> int:
         """Counted so far."""
@@ -62,9 +63,6 @@ def nominal_evidence(alpha: float) -> float:
     """Evidence, in nats, that a false-positive rate alone asks of each convicting signal."""
 
 DEFAULT_CAPACITY: int
-MEMORY: int
-WIDE: float
 SUSPECT: float
-LEARNING: int
 LEARNING_ACCOUNTS: int
 SIGNALS: tuple[tuple[str, bool, float], ...]

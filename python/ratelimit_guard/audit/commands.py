@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,17 +16,22 @@ from ratelimit_guard.audit import audit as run_audit
 from ratelimit_guard.audit import calibrate as run_calibrate
 from ratelimit_guard.audit.lines import read_verdict, restricted_requests, write_verdicts
 from ratelimit_guard.audit.maps import read_map
+from ratelimit_guard.audit.outputs import output
 from ratelimit_guard.audit.people import declared_uses
 from ratelimit_guard.audit.sentences import telling_examples, verdict_sentences, visible, why_not
-from ratelimit_guard.audit.summary import summary
+from ratelimit_guard.audit.summary import calibrated, summary
 from ratelimit_guard.baseline import Baseline
 from ratelimit_guard.detector import DEFAULT_ALPHA
 from ratelimit_guard.errors import ConfigError, RateLimitGuardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from rich.table import Table
 
 Logs = Annotated[list[Path], typer.Argument(help="JSONL, plain or gzip, zstd, xz; - is standard input")]
+AccountsOption = Annotated[Path | None, typer.Option(help='JSONL: {"account": …, "declared": use or null}')]
+DeclareOption = Annotated[list[str] | None, typer.Option(help="ACCOUNT=class, research or evaluation")]
 MapOption = Annotated[list[str], typer.Option("--map", help="plain, litellm, nginx, a TOML file, or COLUMN=PATH")]
 
 
@@ -39,10 +44,11 @@ class SpreadHistory(TyperCommand):
         is_named = in_history = False
         for word, before in zip(args, ["", *args], strict=False):
             is_file = not word.startswith("-") or word == "-"
-            in_history = word == "--history" or (in_history and is_file and is_named)
-            if in_history and is_file and before != "--history":
+            is_value = before.startswith("--") and "=" not in before
+            in_history = word.partition("=")[0] == "--history" or (in_history and is_file and is_named)
+            if in_history and is_file and not is_value:
                 spread.append("--history")
-            is_named = is_named or (is_file and not before.startswith("--"))
+            is_named = is_named or (is_file and not is_value)
             spread.append(word)
         return super().parse_args(ctx, spread)
 
@@ -51,8 +57,8 @@ def audit(
     traffic: Logs,
     history: Annotated[list[Path] | None, typer.Option(help="earlier traffic to calibrate with")] = None,
     baseline: Annotated[Path | None, typer.Option(help="what `calibrate` wrote, instead of --history")] = None,
-    accounts: Annotated[Path | None, typer.Option(help='JSONL: {"account": …, "declared": use or null}')] = None,
-    declare: Annotated[list[str] | None, typer.Option(help="ACCOUNT=class, research or evaluation")] = None,
+    accounts: AccountsOption = None,
+    declare: DeclareOption = None,
     restrict: Annotated[
         list[str] | None, typer.Option(help="a suspect of the history, to be judged like others")
     ] = None,
@@ -68,12 +74,15 @@ def audit(
             msg = "give --history or --baseline, not both"
             raise ConfigError(msg)
         uses, layout = declared_uses(accounts, declare or []), read_map(columns) if columns else None
-        # Opened before the work, so that a path that cannot be written costs no one an hour.
-        outputs = [files.enter_context(_output(path)) if path else None for path in (verdicts, requests, report)]
         known = Baseline.load(baseline) if baseline else None
+        inputs = [*traffic, *(history or ()), *filter(None, (accounts, baseline))]
+        # Opened before the work, so that a path that cannot be written costs no one an hour.
+        to_verdicts, to_requests, to_report = (
+            files.enter_context(output(path, inputs)) if path else None for path in (verdicts, requests, report)
+        )
         with _progress([*(history or ()), *traffic]) as progress:
             if history:
-                known = run_calibrate(history, columns=layout, progress=progress)
+                known = run_calibrate(history, declared=uses, columns=layout, progress=progress)
             result = run_audit(
                 traffic,
                 baseline=known,
@@ -83,34 +92,31 @@ def audit(
                 columns=layout,
                 progress=progress,
             )
-        if outputs[0]:
-            write_verdicts(result, outputs[0])
-        if outputs[1]:
-            outputs[1].writelines(restricted_requests())
-        if outputs[2]:
+        if to_verdicts:
+            write_verdicts(result, to_verdicts)
+        if to_requests:
+            to_requests.writelines(restricted_requests())
+        if to_report:
             from ratelimit_guard.audit.report import render  # noqa: PLC0415  jinja2 only when asked for
 
-            outputs[2].write(render(result))
-        for part in summary(result):
-            _console().print(part)
+            to_report.write(render(result))
+        _print(summary(result))
 
 
 def calibrate(
     history: Logs,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the baseline to write")],
+    target: Annotated[Path, typer.Option("--output", "-o", help="the baseline to write")],
+    accounts: AccountsOption = None,
+    declare: DeclareOption = None,
     columns: MapOption = [],  # noqa: B006
 ) -> None:
     """Learn from a history what honest accounts do."""
-    with _errors(), _output(output) as file:
+    with _errors(), output(target, history) as file:
+        uses, layout = declared_uses(accounts, declare or []), read_map(columns) if columns else None
         with _progress(history) as progress:
-            baseline = run_calibrate(history, columns=read_map(columns) if columns else None, progress=progress)
+            baseline = run_calibrate(history, declared=uses, columns=layout, progress=progress)
         file.write(baseline.dumps())
-        out = _console()
-        out.print(f"{output}: {baseline.accounts:,} accounts, {baseline.requests:,} requests")
-        for account, signal, nats in baseline.suspects(DEFAULT_ALPHA):
-            out.print(
-                f"- suspect: {visible(account)} shows {signal} ({nats:.1f} nats): look at it before you rely on it"
-            )
+        _print(calibrated(baseline, target))
 
 
 def explain(
@@ -129,16 +135,15 @@ def explain(
             msg = f"{verdicts} has no account {account!r:.300}"
             raise ConfigError(msg)
         known, mode = found
-        out = _console()
-        lines = [*verdict_sentences(known, mode), *([why_not(known)] if known.score < 1 else [])]
-        for line in lines:
-            out.print(f"- {line}")
-        for example in telling_examples(known):
-            out.print(f"  {example.signal}: request {visible(example.request)}")
+        lines = [*verdict_sentences(known, mode), *([why_not(known)] if known.score <= 1 else [])]
+        examples = [f"  {one.signal}: request {visible(one.request)}" for one in telling_examples(known)]
+        _print([*(f"- {line}" for line in lines), *examples])
 
 
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)  # names are anybody's
+def _print(parts: Iterable[Table | str]) -> None:
+    out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)  # names are anybody's
+    for part in parts:
+        out.print(part)
 
 
 @contextmanager
@@ -154,22 +159,20 @@ def _errors() -> Generator[None]:
 
 
 @contextmanager
-def _output(path: Path) -> Generator[IO[str]]:
-    try:
-        with path.open("w", encoding="utf-8", errors="surrogatepass") as file:
-            yield file
-    except OSError as error:
-        msg = f"cannot write {path}: {error.strerror}"
-        raise ConfigError(msg) from None
-
-
-@contextmanager
 def _progress(paths: Sequence[Path]) -> Generator[Callable[[Path, int], None]]:
     """A bar on standard error, over the bytes of all files that have a size."""
     sizes = {path: path.stat().st_size for path in paths if path.is_file()}
-    columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    what = TextColumn("{task.description}", markup=False)
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        what,
+        BarColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task("reading", total=sum(sizes.values()) or None)
         done: dict[Path, int] = {}
 

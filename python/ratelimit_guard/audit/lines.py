@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import IO, TYPE_CHECKING, Any
 
 from ratelimit_guard.audit.result import AccountResult, Example, Point, Signal
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from ratelimit_guard.audit.result import AuditResult, Mode
 
 DIGITS = 4
-"""Of scores and evidence; times keep three."""
+"""Of scores and evidence. Rounded down: nothing reads as reached that was not."""
 
 
 def write_verdicts(result: AuditResult, file: IO[str]) -> None:
     """A line for each account, highest score first: `account`, `risk` (the score), `flagged_at`, and the reasons."""
     for account in sorted(result.accounts, key=lambda account: -account.score):
-        file.write(json.dumps(_line(account, result.mode), ensure_ascii=False, allow_nan=False) + "\n")
+        file.write(json.dumps(_line(account, result.mode), allow_nan=False) + "\n")
 
 
 def read_verdict(lines: Iterable[str], account: str) -> tuple[AccountResult, Mode] | None:
@@ -30,7 +31,7 @@ def read_verdict(lines: Iterable[str], account: str) -> tuple[AccountResult, Mod
             values = json.loads(line)
             if values["account"] == account:
                 return _account(values), values["mode"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             msg = "no file of verdicts: write one with `ratelimit-guard audit … --verdicts FILE`"
             raise ConfigError(msg) from None
     return None
@@ -39,13 +40,13 @@ def read_verdict(lines: Iterable[str], account: str) -> tuple[AccountResult, Mod
 def _line(account: AccountResult, mode: Mode) -> dict[str, Any]:
     return {
         "account": account.account,
-        "risk": round(account.score, DIGITS),
+        "risk": _down(account.score),
         "flagged_at": account.flagged_at,
         "level": account.level,
         "campaign": None,
         "tenant": account.tenant,
         "declared": account.declared,
-        "known": account.known,
+        "suspect": account.suspect,
         "mode": mode,
         "requests": account.requests,
         "answered": account.answered,
@@ -56,17 +57,19 @@ def _line(account: AccountResult, mode: Mode) -> dict[str, Any]:
         "flagged_request": account.flagged_request,
         "flagged_after": account.flagged_after,
         "signals": [_rounded(signal) for signal in account.signals],
-        "timeline": [(time, requests, round(score, DIGITS)) for time, requests, score in account.timeline],
+        "timeline": [(time, requests, _down(score)) for time, requests, score in account.timeline],
         "examples": account.examples,
     }
 
 
 def _rounded(signal: Signal) -> dict[str, Any]:
-    numbers = {
-        "evidence": round(signal.evidence, DIGITS),
-        "threshold": signal.threshold and round(signal.threshold, DIGITS),
-    }
-    return signal._asdict() | numbers
+    threshold = None if signal.threshold is None else _down(signal.threshold)
+    return signal._asdict() | {"evidence": _down(signal.evidence), "threshold": threshold}
+
+
+def _down(value: float) -> float:
+    scale: int = 10**DIGITS
+    return math.floor(value * scale) / scale
 
 
 def _account(values: dict[str, Any]) -> AccountResult:
@@ -74,7 +77,7 @@ def _account(values: dict[str, Any]) -> AccountResult:
         "account",
         "tenant",
         "declared",
-        "known",
+        "suspect",
         "requests",
         "answered",
         "counted",
@@ -85,7 +88,7 @@ def _account(values: dict[str, Any]) -> AccountResult:
     more = ("level", "flagged_at", "flagged_request", "flagged_after")
     return AccountResult(
         **{name: values[name] for name in (*names, *more)},
-        score=values["risk"],
+        score=float(values["risk"]),
         signals=tuple(Signal(**signal) for signal in values["signals"]),
         timeline=tuple(Point(*point) for point in values["timeline"]),
         examples=tuple(Example(*example) for example in values["examples"]),

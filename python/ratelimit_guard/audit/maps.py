@@ -43,7 +43,7 @@ PRESETS: dict[str, Map] = {
     # nginx with log_format escape=json and "$request_body" in it; docs/audit.md has the directive.
     "nginx": {
         "time": ("msec", "time_iso8601", "time_local"),
-        "account": ("account", "remote_user", "api_key"),
+        "account": ("account", "remote_user"),
         "tenant": ("tenant",),
         "id": ("request_id",),
         "status": ("status",),
@@ -87,7 +87,7 @@ def _file(path: Path) -> Map:
         raise ConfigError(msg)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"cannot read the map {path}: {error}"
         raise ConfigError(msg) from None
     found: Map = {}

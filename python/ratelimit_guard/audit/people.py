@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard.audit.files import chunks
+from ratelimit_guard.audit.files import BrokenFileError, chunks
 from ratelimit_guard.detector import USES
 from ratelimit_guard.errors import ConfigError
 
@@ -35,9 +35,13 @@ def declared_uses(file: Path | None, declarations: Sequence[str]) -> dict[str, s
 
 def _lines(file: Path) -> Iterable[bytes]:
     rest = b""
-    for chunk in chunks(file):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
+    try:
+        for chunk in chunks(file):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+    except BrokenFileError as error:
+        msg = f"{file} breaks off: {error}"
+        raise ConfigError(msg) from None
     yield rest
 
 
@@ -46,10 +50,16 @@ def _declaration(line: bytes, place: str) -> tuple[str, Any]:
         return "", None
     try:
         record = json.loads(line)
-        return str(record["account"]), record.get("declared")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return _name(record["account"]), record.get("declared")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         msg = f'{place}: write {{"account": "…", "declared": "evaluation"}} or null'
         raise ConfigError(msg) from None
+
+
+def _name(account: object) -> str:
+    if isinstance(account, bool) or not isinstance(account, str | int) or account == "":
+        raise ValueError
+    return str(account)
 
 
 def _checked(use: object, place: str) -> str:

@@ -46,14 +46,14 @@ class AccountResult:
     """An account of the log. Times are seconds since the epoch; `flagged_*` are None unless it was restricted.
 
     `requests` are all records of the account, `answered` those with an answer, `counted` those that the detector
-    judged: answered, and a prompt in them. `known`: a suspect of the history, observed at most until the operator
+    judged: answered, and a prompt in them. `suspect`: one of the history, observed at most until the operator
     decides about it. `flagged_after` and the points of `timeline` count all records.
     """
 
     account: str
     tenant: str
     declared: str | None
-    known: bool
+    suspect: bool
     requests: int
     answered: int
     counted: int

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import audit as _audit
 from ratelimit_guard._core import detector as _detector
-from ratelimit_guard.audit.files import BrokenFileError, chunks
-from ratelimit_guard.audit.maps import PRESETS, Map
+from ratelimit_guard.audit.reading import Settings, read
 from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration, Example, Point, Signal, Suspect
 from ratelimit_guard.audit.sentences import amount
 from ratelimit_guard.baseline import Baseline, confidence
 from ratelimit_guard.detector import CONVICTING, DEFAULT_ALPHA, HONEST_RATES
-from ratelimit_guard.prompt import DIALECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    Progress: TypeAlias = Callable[[Path, int], None]
-
-BLOCK = 10_000
-"""Accounts that are turned into Python objects at once."""
+    from ratelimit_guard.audit.maps import Map
+    from ratelimit_guard.audit.reading import Progress
 
 OBSERVING = tuple(name for name in HONEST_RATES if name not in CONVICTING)
 
@@ -49,90 +43,56 @@ def audit(
     cannot be opened. Cost: 10 µs a record of 1 KB; memory for `capacity` profiles (1.6 KiB) and a line for each
     account.
     """
-    uses = declared or {}
-    guard = baseline.guard(alpha) if baseline else None
-    suspects = {account for account, _, _ in baseline.suspects(alpha)} if baseline else set[str]()
-    known = suspects.difference(restrict)
-
-    def prepared(auditor: _audit.Auditor) -> _audit.Auditor:
-        for account in uses:
-            auditor.declare(account)
-        for account in known:
-            auditor.know(account)
-        return auditor
-
-    auditor, notes = _read(paths, columns, alpha, guard, capacity, progress, prepared)
-    totals = auditor.totals
-    first, last = totals["span"] or (None, None)
-    thresholds = auditor.thresholds
+    uses = {_audit.cut_name(account): use for account, use in (declared or {}).items()}
+    trusted = baseline if baseline and not baseline.is_empty else None
+    guard = trusted.guard(alpha) if trusted else None
+    listed = {account for account, _, _ in trusted.suspects(alpha)} if trusted else set[str]()
+    suspects = listed.difference(map(_audit.cut_name, restrict))
+    reading = read(paths, Settings(columns, alpha, guard, capacity, uses, suspects), progress)
+    first, last = reading.totals["span"] or (None, None)
+    thresholds = reading.auditor.thresholds
     accounts = tuple(
-        _account(row, thresholds, declared=uses.get(row["account"]), known=row["account"] in known)
-        for row in _rows(auditor)
+        _account(row, thresholds, declared=uses.get(row["account"]), suspect=row["account"] in suspects)
+        for row in reading.rows()
     )
     return AuditResult(
         files=tuple(str(path) for path in paths),
         alpha=alpha,
-        mode="enforce" if baseline else "shadow",
+        mode="enforce" if trusted else "shadow",
         thresholds=thresholds,
-        lines=totals["lines"],
-        records=totals["records"],
+        lines=reading.totals["lines"],
+        records=reading.totals["records"],
         first=first,
         last=last,
         accounts=accounts,
         calibration=_calibration(baseline, alpha, accounts) if baseline else None,
-        skipped={why: (number, f"{paths[file]}:{line}") for why, (number, file, line) in totals["skipped"].items()},
-        notes=notes | _notes(totals),
+        skipped=reading.skipped,
+        notes=reading.notes,
     )
 
 
 def calibrate(
     paths: Sequence[Path],
     *,
+    declared: Collection[str] = (),
     columns: Map | None = None,
     capacity: int = _detector.DEFAULT_CAPACITY,
     progress: Progress = lambda _path, _done: None,
 ) -> Baseline:
-    """Learn from a history what honest accounts do. Some extraction in it does not matter, see `Baseline.suspects`."""
-    auditor, _ = _read(paths, columns, DEFAULT_ALPHA, None, capacity, progress)
-    totals = auditor.totals
-    first, last = totals["span"] or (None, None)
+    """Learn from a history what honest accounts do, but for those of a declared use: nothing follows from them.
+
+    Some extraction in it does not matter, see `Baseline.suspects`.
+    """
+    reading = read(paths, Settings(columns, DEFAULT_ALPHA, None, capacity, declared), progress)
+    first, last = reading.totals["span"] or (None, None)
+    left_out = {_audit.cut_name(account) for account in declared}
     evidence = (
-        (row["account"], {name: nats for name, _, counted, nats in row["signals"] if counted}) for row in _rows(auditor)
+        (row["account"], {name: nats for name, _, counted, nats in row["signals"] if counted})
+        for row in reading.rows()
+        if row["account"] not in left_out
     )
-    return Baseline.of(evidence, requests=totals["records"], first=first, last=last)
-
-
-def _read(
-    paths: Sequence[Path],
-    columns: Map | None,
-    alpha: float,
-    guard: tuple[float, float, float] | None,
-    capacity: int,
-    progress: Progress,
-    prepared: Callable[[_audit.Auditor], _audit.Auditor] = lambda auditor: auditor,
-) -> tuple[_audit.Auditor, dict[str, int]]:
-    pairs = [(column, path) for column, listed in (columns or PRESETS["plain"]).items() for path in listed]
-    dialects = [(name, dict(table)) for name, table in DIALECTS.items()]
-    auditor: _audit.Auditor | None = None
-    damaged = 0
-    for path in paths:
-        try:
-            for chunk in chunks(path, partial(progress, path)):
-                if auditor is None:
-                    secret = blake2b(chunk, digest_size=16).digest()
-                    auditor = prepared(_audit.Auditor(pairs, dialects, secret, alpha, guard, capacity))
-                auditor.feed(chunk)
-        except BrokenFileError:
-            damaged += 1
-        if auditor:
-            auditor.end_file()
-    auditor = auditor or _audit.Auditor(pairs, dialects, bytes(16), alpha, guard, capacity)
-    return auditor, {"damaged_files": damaged} if damaged else {}
-
-
-def _rows(auditor: _audit.Auditor) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(auditor), BLOCK):
-        yield from auditor.accounts(start, start + BLOCK)
+    totals, skipped = reading.totals, {why: lines for why, (lines, _) in reading.skipped.items()}
+    return Baseline.of(evidence, requests=totals["records"], first=first, last=last, skipped=skipped)
 
 
 def _account(row: dict[str, Any], thresholds: Mapping[str, float], **decided: Any) -> AccountResult:
@@ -145,13 +105,6 @@ def _account(row: dict[str, Any], thresholds: Mapping[str, float], **decided: An
     row["timeline"] = tuple([Point(*values) for values in row["timeline"]])
     row["examples"] = tuple([Example(*values) for values in row["examples"]])
     return AccountResult(**row, **decided, flagged_at=at, flagged_request=request, flagged_after=after)
-
-
-def _notes(totals: dict[str, Any]) -> dict[str, int]:
-    names = ("repeated", "out_of_order", "jumps", "no_prompt", "not_judged", "unlisted")
-    counts = {name: totals[name] for name in names}
-    counts |= {f"forgotten_{name}": count for name, count in totals["forgotten"].items()}
-    return {name: count for name, count in counts.items() if count}
 
 
 def _calibration(baseline: Baseline, alpha: float, accounts: Sequence[AccountResult]) -> Calibration:

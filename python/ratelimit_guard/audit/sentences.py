@@ -178,7 +178,7 @@ def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
     """What happened to an account, when, after how many requests, on which signals; then a sentence per signal."""
     if account.level == "none":
         return ["Not flagged."]
-    over = [one for one in account.signals if one.threshold is not None and one.evidence >= one.threshold]
+    over = [one for one in account.signals if one.threshold is not None and one.evidence > one.threshold]
     if account.level == "observe":
         said = [_observation(account)]
     else:
@@ -192,14 +192,14 @@ def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
 
 def telling_examples(account: AccountResult) -> list[Example]:
     """Requests that showed a signal which restricts the account; of one that is not restricted, any signal."""
-    over = {one.name for one in account.signals if one.threshold is not None and one.evidence >= one.threshold}
+    over = {one.name for one in account.signals if one.threshold is not None and one.evidence > one.threshold}
     return [example for example in account.examples if not over or example.signal in over]
 
 
 def why_not(account: AccountResult) -> str:
     """Why an account that is not restricted is not, however many requests it made."""
     judged = [one for one in account.signals if one.threshold is not None and one.counted]
-    if account.score >= 1:
+    if account.score > 1:
         return _observation(account)
     if not judged:
         return "None of its requests could be judged: there was no answered request with a prompt in it."
@@ -216,7 +216,7 @@ def _observation(account: AccountResult) -> str:
     """Why an account is observed and no more."""
     if account.declared:
         return f"Observed, not restricted: its declared use is {name(account.declared)}."
-    if account.known:
+    if account.suspect:
         return "Observed, not restricted: it is a suspect of the history and waits for the operator's decision."
     return f"Observed, not restricted: its highest score was {score(account.score)}, and 1 restricts."
 

@@ -7,14 +7,32 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ratelimit_guard.audit.sentences import visible
+from ratelimit_guard.detector import DEFAULT_ALPHA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration
+    from ratelimit_guard.baseline import Baseline
 
 SHOWN = 20
 """Accounts in the table; files and report have them all."""
+
+
+def calibrated(baseline: Baseline, file: Path) -> Iterator[str]:
+    """What was learned, and whom to look at before relying on it."""
+    yield f"{file}: {baseline.accounts:,} accounts, {baseline.requests:,} requests"
+    if baseline.is_empty:
+        yield "- nothing was learned: is the history read by the right --map?"
+    yield from _skipped(baseline)
+    for account, signal, nats in baseline.suspects(DEFAULT_ALPHA):
+        yield f"- suspect: {visible(account)} shows {signal} ({nats:.1f} nats): look at it before you rely on it"
+
+
+def _skipped(baseline: Baseline) -> Iterator[str]:
+    for reason, lines in baseline.skipped.items():
+        yield f"- skipped {lines:,} lines of the history: {reason}"
 
 
 def summary(result: AuditResult) -> Iterator[Table | str]:
@@ -29,6 +47,7 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
     would = "would be restricted (shadow: no history was given)" if result.mode == "shadow" else "restricted"
     observed = len(found) - restricted
     yield f"{result.records:,} requests of {len(result.accounts):,} accounts: {restricted} {would}, {observed} observed"
+    yield f"- audited: {', '.join(visible(file) for file in result.files)}"
     if result.calibration:
         yield from _reliance(result.calibration, result.alpha)
     for reason, (lines, first) in result.skipped.items():

@@ -5,7 +5,7 @@ use crate::detector::{by_name, capacity, forgotten, thresholds};
 use crate::error::OrRaise;
 use crate::prompt::{Tables, seed_of, tables};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use ratelimit_guard_core::audit::ledger::Tally;
 use ratelimit_guard_core::audit::record::Column;
 use ratelimit_guard_core::audit::{self, Format, Skip};
@@ -45,12 +45,12 @@ impl Auditor {
         make().or_raise(py)
     }
 
-    fn declare(&self, account: &str) {
-        self.lock().declare(account);
+    fn declare(&self, account: &Bound<'_, PyString>) {
+        self.lock().declare(&account.to_string_lossy());
     }
 
-    fn know(&self, account: &str) {
-        self.lock().know(account);
+    fn suspect(&self, account: &Bound<'_, PyString>) {
+        self.lock().suspect(&account.to_string_lossy());
     }
 
     fn feed(&self, chunk: &Bound<'_, PyBytes>) {
@@ -67,27 +67,29 @@ impl Auditor {
     }
 
     fn accounts<'py>(&self, py: Python<'py>, start: usize, end: usize) -> PyResult<Bound<'py, PyList>> {
-        let auditor = self.lock();
-        let tallies = auditor.ledger.tallies();
-        let end = end.min(tallies.len());
-        let rows: Vec<_> = tallies
-            .get(start.min(end)..end)
-            .unwrap_or_default()
-            .iter()
-            .map(|tally| row(py, tally))
-            .collect::<PyResult<_>>()?;
+        // Copies: while Python objects are made another thread may wait for the lock with the interpreter in its hands.
+        let tallies = {
+            let auditor = self.lock();
+            let tallies = auditor.ledger.tallies();
+            let end = end.min(tallies.len());
+            tallies[start.min(end)..end].to_vec()
+        };
+        let rows: Vec<_> = tallies.iter().map(|tally| row(py, tally)).collect::<PyResult<_>>()?;
         PyList::new(py, rows)
     }
 
     #[getter]
     fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_name(py, self.lock().detector.thresholds())
+        let thresholds = *self.lock().detector.thresholds();
+        by_name(py, &thresholds)
     }
 
     #[getter]
     fn totals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let auditor = self.lock();
-        let totals = &auditor.totals;
+        let (totals, unlisted, counts) = {
+            let auditor = self.lock();
+            (auditor.totals, auditor.ledger.unlisted, auditor.detector.accounts.forgotten)
+        };
         let dict = PyDict::new(py);
         dict.set_item("lines", totals.lines)?;
         dict.set_item("records", totals.records)?;
@@ -105,8 +107,8 @@ impl Auditor {
         dict.set_item("jumps", totals.jumps)?;
         dict.set_item("no_prompt", totals.no_prompt)?;
         dict.set_item("not_judged", totals.not_judged)?;
-        dict.set_item("unlisted", auditor.ledger.unlisted)?;
-        dict.set_item("forgotten", forgotten(py, &auditor.detector.accounts.forgotten)?)?;
+        dict.set_item("unlisted", unlisted)?;
+        dict.set_item("forgotten", forgotten(py, &counts)?)?;
         Ok(dict)
     }
 }
@@ -147,11 +149,15 @@ fn row<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
     Ok(dict)
 }
 
+#[pyfunction]
+fn cut_name(name: &Bound<'_, PyString>) -> String {
+    audit::cut(&name.to_string_lossy()).to_owned()
+}
+
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let module = PyModule::new(py, "audit")?;
     module.add_class::<Auditor>()?;
     module.add("COLUMNS", PyTuple::new(py, Column::ALL.map(Column::name))?)?;
-    module.add("MAX_LINE", audit::MAX_LINE)?;
-    module.add("MAX_ACCOUNTS", audit::ledger::MAX_ACCOUNTS)?;
+    module.add_function(wrap_pyfunction!(cut_name, &module)?)?;
     Ok(module)
 }

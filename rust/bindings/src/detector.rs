@@ -3,6 +3,7 @@
 use crate::arguments::{whole, with_text};
 use crate::error::OrRaise;
 use crate::prompt::{Prompt, seed_of};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use ratelimit_guard_core::detector::accounts::Forgotten;
@@ -77,28 +78,35 @@ impl Detector {
         account: &Bound<'_, PyAny>,
         prompt: &Bound<'_, Prompt>,
         time: f64,
-        answer_tokens: Option<u64>,
+        answer_tokens: Option<Tokens>,
         declared: bool,
     ) -> PyResult<Verdict> {
-        let answer_tokens = answer_tokens.map(|tokens| tokens.min(u64::from(u32::MAX)) as u32);
+        let key = with_text("account", account, |name| {
+            if !time.is_finite() {
+                return Err(Error::usage(format!("time must be a number of seconds, got {time}")));
+            }
+            Ok(self.seed.digest(name).0[0])
+        })?;
+        let answer_tokens = answer_tokens.map(|Tokens(tokens)| tokens);
         let seen = Observation { facts: &prompt.get().facts, answer_tokens, time: time as u64, is_declared: declared };
-        let key = with_text("account", account, |name| Ok(self.seed.digest(name).0[0]))?;
         Ok(Verdict(self.lock().observe(key, &seen)))
     }
 
-    fn release(&self, account: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn forget(&self, account: &Bound<'_, PyAny>) -> PyResult<bool> {
         let key = with_text("account", account, |name| Ok(self.seed.digest(name).0[0]))?;
         Ok(self.lock().accounts.remove(key))
     }
 
     #[getter]
     fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_name(py, self.lock().thresholds())
+        let thresholds = *self.lock().thresholds();
+        by_name(py, &thresholds)
     }
 
     #[getter]
     fn forgotten<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        forgotten(py, &self.lock().accounts.forgotten)
+        let counts = self.lock().accounts.forgotten;
+        forgotten(py, &counts)
     }
 
     fn __len__(&self) -> usize {
@@ -109,6 +117,21 @@ impl Detector {
 impl Detector {
     fn lock(&self) -> MutexGuard<'_, detector::Detector> {
         self.detector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tokens of an answer, as many as 32 bits hold.
+struct Tokens(u32);
+
+impl<'py> FromPyObject<'_, 'py> for Tokens {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let number = value.extract::<i64>().or_else(|trouble| {
+            let too_large = trouble.is_instance_of::<PyOverflowError>(value.py());
+            if too_large { Ok(if value.gt(0)? { i64::MAX } else { 0 }) } else { Err(trouble) }
+        })?;
+        Ok(Self(number.clamp(0, i64::from(u32::MAX)) as u32))
     }
 }
 
@@ -150,10 +173,7 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_class::<Detector>()?;
     module.add_class::<Verdict>()?;
     module.add("DEFAULT_CAPACITY", DEFAULT_CAPACITY)?;
-    module.add("MEMORY", detector::MEMORY)?;
-    module.add("WIDE", detector::threshold::WIDE)?;
     module.add("SUSPECT", detector::threshold::SUSPECT)?;
-    module.add("LEARNING", detector::LEARNING)?;
     module.add("LEARNING_ACCOUNTS", detector::LEARNING_ACCOUNTS)?;
     let signals = Signal::ALL.map(|signal| (signal.name(), signal.convicts(), signal.hypothesis().honest));
     module.add("SIGNALS", PyTuple::new(py, signals)?)?;

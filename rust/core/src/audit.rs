@@ -28,8 +28,10 @@ use record::{Column, Columns, RecordReader};
 pub const MAX_LINE: usize = 64 << 20;
 /// Longest name of an account, a tenant or a request; the rest is cut off.
 pub const MAX_NAME: usize = 256;
-/// Lines that are remembered to know repeated ones: by their request's name, account and time.
-const REMEMBERED: usize = 1 << 16;
+/// Lines that are remembered to know repeated ones: by their request's name, account, time and end.
+const REMEMBERED_SETS: usize = 1 << 14;
+/// Bytes at the end of a request that tell it from others.
+const COMPARED: usize = 512;
 /// Seconds between two lines in order from which on a clock must have jumped.
 const JUMP: f64 = 24.0 * 3600.0;
 
@@ -143,8 +145,8 @@ pub struct Auditor {
     /// What came of the lines.
     pub totals: Totals,
     declared: ByHash<()>,
-    known: ByHash<()>,
-    repeats: Box<[u64]>,
+    suspects: ByHash<()>,
+    repeats: Box<[[u64; 4]]>,
     now: f64,
     /// The line that the last chunk began.
     rest: Vec<u8>,
@@ -170,8 +172,8 @@ impl Auditor {
             ledger: Ledger::default(),
             totals: Totals::default(),
             declared: ByHash::default(),
-            known: ByHash::default(),
-            repeats: vec![0; REMEMBERED].into(),
+            suspects: ByHash::default(),
+            repeats: vec![[0; 4]; REMEMBERED_SETS].into(),
             now: f64::NEG_INFINITY,
             rest: Vec::new(),
             is_too_long: false,
@@ -181,13 +183,13 @@ impl Auditor {
 
     /// The operator knows that this account tests the model.
     pub fn declare(&mut self, account: &str) {
-        self.declared.insert(self.key(account), ());
+        self.declared.insert(self.key(cut(account)), ());
     }
 
     /// The history of this account shows so much already that an operator has to decide about it: until then it is
     /// observed at most.
-    pub fn know(&mut self, account: &str) {
-        self.known.insert(self.key(account), ());
+    pub fn suspect(&mut self, account: &str) {
+        self.suspects.insert(self.key(cut(account)), ());
     }
 
     /// Read the next bytes of the log. Cost: about 10 µs for a record of 1 KB.
@@ -261,7 +263,8 @@ impl Auditor {
         }
         let [account, tenant, id] = &names;
         let is_answered = text(Column::Status).is_none_or(value::is_answered);
-        let answer_tokens = text(Column::AnswerTokens).and_then(value::count);
+        // Gateways write 0 where they do not know.
+        let answer_tokens = text(Column::AnswerTokens).and_then(value::count).filter(|&tokens| tokens > 0);
         let tenant = if tenant.is_empty() { account } else { tenant };
         let entry = Entry { account, tenant, id, time, answer_tokens: answer_tokens.unwrap_or(0), is_answered };
         let generates = text(Column::Path).is_none_or(value::generates);
@@ -277,7 +280,8 @@ impl Auditor {
 
     fn take(&mut self, line: &[u8], columns: &Columns, entry: &Entry<'_>, tokens: Option<u32>, is_judged: bool) {
         let key = self.key(entry.account);
-        if self.is_repeated(key, entry) {
+        let request = columns[Column::Request as usize].map(|span| &line[span.range()]).unwrap_or_default();
+        if self.is_repeated(key, entry, request) {
             self.totals.repeated += 1;
             return;
         }
@@ -320,18 +324,24 @@ impl Auditor {
         let is_declared = self.declared.contains_key(&key);
         let seen = Observation { facts: &facts, answer_tokens, time: time as u64, is_declared };
         let assessment = self.detector.observe(key, &seen);
-        let most = if self.known.contains_key(&key) { Level::Observe } else { Level::Throttle };
+        let most = if self.suspects.contains_key(&key) { Level::Observe } else { Level::Throttle };
         Some(Assessment { level: assessment.level.min(most), ..assessment })
     }
 
-    /// A direct-mapped table: a line is forgotten when another falls on its place.
-    fn is_repeated(&mut self, key: u64, entry: &Entry<'_>) -> bool {
+    /// Sets of four: a line is forgotten when four others fall into its set.
+    fn is_repeated(&mut self, key: u64, entry: &Entry<'_>, request: &[u8]) -> bool {
         if entry.id.is_empty() {
             return false;
         }
-        let hash = mix(key ^ self.key(entry.id).rotate_left(1) ^ mix(entry.time.to_bits())).max(1);
-        let place = &mut self.repeats[hash as usize % REMEMBERED];
-        std::mem::replace(place, hash) == hash
+        // Names of requests may be the caller's, and times whole seconds: so its end counts too.
+        let end = &request[request.len().saturating_sub(COMPARED)..];
+        let what = self.format.seed.digest(end).0[0] ^ request.len() as u64;
+        let hash = mix(key ^ mix(self.key(entry.id) ^ mix(entry.time.to_bits() ^ mix(what)))).max(1);
+        let set = &mut self.repeats[hash as usize % REMEMBERED_SETS];
+        let way = set.iter().position(|known| *known == hash);
+        set[..=way.unwrap_or(3)].rotate_right(1);
+        set[0] = hash;
+        way.is_some()
     }
 
     fn keep_time(&mut self, time: f64) {
@@ -347,6 +357,12 @@ impl Auditor {
     }
 }
 
+/// As much of a name as is kept.
+pub fn cut(name: &str) -> &str {
+    let end = (0..=name.len().min(MAX_NAME)).rfind(|&at| name.is_char_boundary(at));
+    &name[..end.unwrap_or_default()]
+}
+
 fn text(line: &[u8], span: Span) -> &str {
     str::from_utf8(&line[span.range()]).unwrap_or_default()
 }
@@ -357,6 +373,5 @@ fn read_name(line: &[u8], span: Option<Span>, name: &mut String) {
     let names = |span: &Span| matches!(line[span.start as usize], b'"' | b'-' | b'0'..=b'9');
     let Some(span) = span.filter(names) else { return };
     json::text(line, span, name);
-    let cut = (0..=name.len().min(MAX_NAME)).rfind(|&at| name.is_char_boundary(at));
-    name.truncate(cut.unwrap_or_default());
+    name.truncate(cut(name).len());
 }

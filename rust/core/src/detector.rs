@@ -59,7 +59,7 @@ impl Level {
 pub struct Assessment {
     /// What may be done.
     pub level: Level,
-    /// The highest evidence ever over its threshold: 1 and more convicts.
+    /// The highest evidence ever over its threshold: more than 1 convicts.
     pub score: f64,
     /// What this request showed.
     pub events: Events,
@@ -78,13 +78,15 @@ pub struct Detector {
     tests: [Test; SIGNALS],
     /// When to learn next; `None` with a history.
     learn_at: Option<u64>,
+    /// Requests since it last learned.
+    unlearned: usize,
 }
 
 impl Detector {
     /// One for at most `capacity` accounts at a time.
     pub fn new(thresholds: Thresholds, capacity: usize) -> Self {
         let learn_at = thresholds.is_wide.then_some(0);
-        Self { accounts: Accounts::new(capacity), thresholds, tests: Signal::tests(), learn_at }
+        Self { accounts: Accounts::new(capacity), thresholds, tests: Signal::tests(), learn_at, unlearned: 0 }
     }
 
     /// What is enough.
@@ -99,7 +101,7 @@ impl Detector {
         profile.grow_old(seen.time);
         let (events, evidence) = profile.add(seen, &self.tests);
         for (highest, evidence) in highest.iter_mut().zip(evidence) {
-            *highest = highest.max(evidence as f32);
+            *highest = highest.max(rounded_up(evidence));
         }
         let score = score(&evidence, &self.thresholds).max(f64::from(profile.score));
         profile.score = rounded_down(score);
@@ -118,12 +120,15 @@ impl Detector {
     /// Without history: take each day what the accounts showed so far for one, once there are enough of them.
     fn learn(&mut self, now: u64) {
         let Some(at) = self.learn_at else { return };
-        if now < at && at - now <= LEARNING {
+        self.unlearned += 1;
+        // However clocks jump, a walk over the accounts costs each request one of them at most.
+        if now < at && at - now <= LEARNING || self.unlearned < self.accounts.len() {
             return;
         }
         self.learn_at = Some(now.saturating_add(LEARNING));
+        self.unlearned = 0;
         // At the first request there is nothing to learn from, nor when a clock went back.
-        let is_established = |slot: &&Slot| slot.profile.requests() >= ESTABLISHED;
+        let is_established = |slot: &&Slot| slot.profile.requests() >= ESTABLISHED && !slot.profile.is_convicted;
         let established = || self.accounts.slots().iter().filter(is_established);
         if now >= at && established().count() >= LEARNING_ACCOUNTS {
             self.thresholds = self.thresholds.learned(established().map(|slot| slot.highest));
@@ -132,26 +137,30 @@ impl Detector {
 }
 
 impl Profile {
-    /// Time may run backwards in logs, and a clock may once have been wrong: a time too far ahead is not kept.
+    /// Time may run backwards in logs. A time far ahead forgets the account, as it must; one far behind is no reason.
     fn grow_old(&mut self, time: u64) {
         let now = u32::try_from(time).unwrap_or(u32::MAX);
         if now > self.last.saturating_add(MEMORY) {
             *self = Self::default();
         }
-        if now > self.last || self.last - now > MEMORY {
-            self.last = now;
-        }
+        self.last = self.last.max(now);
     }
 }
 
 fn is_convicted(evidence: &Evidence, thresholds: &Thresholds) -> bool {
-    (0..CONVICTING).any(|signal| evidence[signal] >= thresholds.convict[signal])
+    (0..CONVICTING).any(|signal| evidence[signal] > thresholds.convict[signal])
 }
 
-/// Only what convicts scores 1, also when it is remembered.
-fn rounded_down(score: f64) -> f32 {
+/// Only what convicts scores more than 1, also when it is remembered.
+pub fn rounded_down(score: f64) -> f32 {
     let nearest = score as f32;
     if f64::from(nearest) > score { nearest.next_down() } else { nearest }
+}
+
+/// Nobody is convicted by the evidence that he himself set a threshold with.
+fn rounded_up(evidence: f64) -> f32 {
+    let nearest = evidence as f32;
+    if f64::from(nearest) < evidence { nearest.next_up() } else { nearest }
 }
 
 fn is_observed(evidence: &Evidence, thresholds: &Thresholds) -> bool {

@@ -2,11 +2,11 @@
 
 use super::timeline::{Point, Timeline};
 use crate::detector::signal::{SIGNALS, Signal};
-use crate::detector::{Assessment, Level};
+use crate::detector::{Assessment, Level, rounded_down};
 use crate::hash::ByHash;
 
-/// Accounts with a line of their own; what more there are, with a request or two each, share the last one. About
-/// 200 bytes for each that was seen once.
+/// Accounts with a line of their own, twice as many if those are watched; requests of others are only counted. About
+/// half a kilobyte for each.
 pub const MAX_ACCOUNTS: usize = 1 << 20;
 /// Requests kept as examples of each signal that restricts: the first ones.
 pub const MAX_EXAMPLES: usize = 6;
@@ -111,7 +111,7 @@ impl Ledger {
 }
 
 impl Tally {
-    /// Add a record; `judged` says what the detector made of it. `flag_for` is the level that restricts.
+    /// Add a record; `judged` says what the detector made of it.
     pub fn add(&mut self, entry: &Entry<'_>, judged: Option<&Assessment>) {
         if let Some(assessment) = judged {
             self.judge(entry, assessment);
@@ -142,7 +142,7 @@ impl Tally {
                 self.examples.push((entry.time, entry.id.into(), signal));
             }
         }
-        let score = self.score as f32;
+        let score = rounded_down(self.score);
         self.timeline.add(Point { time: entry.time, requests: self.requests + 1, score });
     }
 }

@@ -14,8 +14,9 @@ const NANOSECONDS: f64 = 1e17;
 /// Nobody's clock is behind this: seconds of the year 2286, and what ten digits write.
 const LATEST: f64 = 1e10;
 
-/// Words for an answer that is none.
-const FAILED: [&str; 6] = ["fail", "failure", "failed", "error", "timeout", "cancelled"];
+/// Words for an answer.
+const ANSWERED: [&str; 9] =
+    ["success", "succeeded", "successful", "ok", "complete", "completed", "done", "finished", "true"];
 /// Calls that answer with no text of the model, by the words in their path or kind.
 const NO_TEXT: [&str; 7] = ["embedding", "moderation", "rerank", "transcription", "translations", "speech", "image"];
 
@@ -54,17 +55,22 @@ pub fn count(json: &str) -> Option<u32> {
     (number >= 0.0).then_some(number as u32)
 }
 
-/// Whether a status means that the model answered: 2xx, or any word that is none of failure.
+/// Whether a status means that the model answered: 2xx, with or without more words, or a word that says so.
 pub fn is_answered(json: &str) -> bool {
-    let text = bare(json);
-    match text.parse::<f64>() {
-        Ok(status) => (200.0..300.0).contains(&status),
-        Err(_) => !FAILED.iter().any(|failed| text.eq_ignore_ascii_case(failed)),
+    let text = bare(json).trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    match text[..digits].parse::<u32>() {
+        Ok(status) => (200..300).contains(&status),
+        Err(_) => ANSWERED.iter().any(|answered| text.eq_ignore_ascii_case(answered)),
     }
 }
 
-/// Whether a path or kind of call is one that generates text.
+/// Whether a path or kind of call is one that generates text. Only the last two segments of a path say so: a query or
+/// a host is anybody's choice.
 pub fn generates(json: &str) -> bool {
     let text = bare(json).to_ascii_lowercase();
-    !NO_TEXT.iter().any(|word| text.contains(word))
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    let mut last = path.trim_end_matches('/').rsplit('/').take(2);
+    !last.any(|segment| NO_TEXT.iter().any(|word| segment.contains(word)))
 }

@@ -117,11 +117,10 @@ impl Accounts {
         let place = self.victim(key);
         let slot = &mut self.slots[place];
         let profile = &slot.profile;
-        *match () {
-            () if profile.is_convicted => &mut self.forgotten.convicted,
-            () if profile.requests() >= ESTABLISHED => &mut self.forgotten.established,
-            () => &mut self.forgotten.newcomers,
-        } += 1;
+        let is_established = profile.requests() >= ESTABLISHED;
+        self.forgotten.convicted += u64::from(profile.is_convicted);
+        self.forgotten.established += u64::from(is_established && !profile.is_convicted);
+        self.forgotten.newcomers += u64::from(!is_established && !profile.is_convicted);
         self.index.remove(&slot.key);
         self.index.insert(key, place as u32);
         *slot = Slot::new(key);

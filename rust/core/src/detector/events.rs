@@ -10,7 +10,7 @@ const MAX_FRAME_WORDS: u32 = 40;
 /// Rows of a frame at either end.
 const MAX_FRAME_ROWS: usize = 2;
 /// Words of what a frame is around.
-const MIN_TASK_WORDS: u32 = 4;
+const MIN_FRAMED_WORDS: u32 = 4;
 /// Class of the usual gap, 3 requests and more, from which on a phrase is not one of a form's few options.
 const CHANGING: u32 = 2;
 /// … 6 requests and more, from which on a frame is one of many.
@@ -50,7 +50,7 @@ pub fn is_rotation(rows: &Rows, number: u32) -> bool {
     head + tail > 0
         && head.max(tail) <= MAX_FRAME_ROWS
         && task.iter().all(|row| row.known.is_none())
-        && words(task.iter()) >= MIN_TASK_WORDS
+        && words(task.iter()) >= MIN_FRAMED_WORDS
         && words(frame.clone()) <= MAX_FRAME_WORDS
         && frame.all(|row| row.known.is_some_and(rotates))
 }

@@ -21,7 +21,7 @@ pub struct Hypothesis {
     pub honest: f64,
     /// Rates to compare with.
     pub guilty: [f64; ALTERNATIVES],
-    /// Evidence of one event at most. Events come in bursts, so a few of them must not be enough.
+    /// Evidence is at most this for each event of the epoch. Events come in bursts, so a few of them must not be enough.
     pub most_per_event: f64,
 }
 
@@ -34,7 +34,7 @@ pub struct Test {
 }
 
 impl Test {
-    /// Cost: sixteen logarithms.
+    /// Cost: eight logarithms.
     pub fn new(hypothesis: Hypothesis) -> Self {
         let null = hypothesis.honest;
         let step = |rate: f64| ((rate / null).ln(), ((1.0 - rate) / (1.0 - null)).ln());

@@ -141,7 +141,8 @@ impl Counts {
         let new_own = step(requests, epoch, EPOCH, counted);
         for signal in Signal::ALL {
             let count = &mut self.events[signal as usize];
-            if if signal.is_of_stream() { new_epoch } else { new_own } {
+            let is_new = if signal.is_of_stream() { new_epoch } else { new_own };
+            if is_new {
                 *count = 0;
             }
             *count += u16::from(events[signal as usize] == Some(true));

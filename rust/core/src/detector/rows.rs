@@ -3,17 +3,18 @@
 use super::recall::{Entry, Place, Recall, Slot};
 use crate::hash::mix;
 use crate::prompt::facts::Facts;
+use crate::prompt::keys::SUFFIX;
 use crate::prompt::segment::{MAX_SEGMENTS, Segment};
 use arrayvec::ArrayVec;
 
 /// A prompt of one segment with fewer words has no ends of its own.
 const MIN_WORDS: u32 = 10;
 /// Words of an end: what prefix and suffix are made of.
-const END_WORDS: u32 = 4;
+const END_WORDS: u32 = SUFFIX as u32;
 /// Inner rows that stand for all: those with the smallest hashes, so that the same passage picks the same ones
 /// wherever it stands (as MinHash does).
 const WITNESSES: usize = 2;
-const MAX_ROWS: usize = MAX_SEGMENTS + 2;
+const MAX_ROWS: usize = MAX_SEGMENTS;
 /// Keep an end's hash apart from that of a segment of the same four words.
 const HEAD: u64 = 0x68;
 const TAIL: u64 = 0x74;

@@ -26,7 +26,7 @@ impl Thresholds {
     /// that honest accounts of the history reached (conformal with the account as the exchangeable unit; Vovk et al.,
     /// "Algorithmic Learning in a Random World"). `None`: there is no history, so everything is [`WIDE`].
     pub fn new(alpha: f64, guard: Option<[f64; CONVICTING]>) -> Result<Self, Error> {
-        if !(alpha > 0.0 && alpha < 1.0) {
+        if !(alpha > 0.0 && alpha < 1.0 && nominal(alpha).is_finite()) {
             return Err(Error::config(format!("alpha must be a rate between 0 and 1, got {alpha}")));
         }
         let observe = nominal(alpha);
