@@ -17,6 +17,7 @@ import secrets
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from ratelimit_guard._core import detector as _core
+from ratelimit_guard.errors import ConfigError
 
 if TYPE_CHECKING:
     from ratelimit_guard.baseline import Baseline
@@ -62,5 +63,8 @@ class Detector(_core.Detector):
         capacity: int = _core.DEFAULT_CAPACITY,
     ) -> Self:
         """Arguments: see the class. `ConfigError` for those that mean nothing."""
+        if baseline is not None and not hasattr(baseline, "guard"):
+            msg = f"baseline must be a Baseline, got {type(baseline).__name__}: read one with Baseline.load"
+            raise ConfigError(msg)
         guard = baseline.guard(alpha) if baseline else None
         return super().__new__(cls, secrets.token_bytes(16) if secret is None else secret, alpha, guard, capacity)

@@ -61,8 +61,8 @@ def test_whole_run(logs: Path) -> None:
     for text in (
         "attacker",
         "tenant of attacker",
-        "520 requests of 8 accounts: 1 restricted, 1 observed",
-        "of 6 accounts of the history 0 would have been restricted: 0.00%, 95 % interval 0.00% to 45.93%",
+        "520 requests of 8 accounts: 1 would be restricted, 1 observed",
+        "of 6 accounts of the history, each judged by what the others show, 0 would have been restricted: 0.00%",
         "asked for 0.20%",
         "not known from the history: 1 unrestricted account with more mosaic than any account of the history",
     ):
@@ -111,7 +111,7 @@ def test_history_of_several_files(days: int, logs: Path, *, is_first: bool) -> N
     asked = [*each, logs / "traffic.jsonl"] if is_first else spread
     done = run("audit", *asked, "--verdicts", logs / "v")
     assert done.exit_code == 0, done.stderr
-    assert "520 requests of 8 accounts: 1 restricted, 1 observed" in done.stdout
+    assert "520 requests of 8 accounts: 1 would be restricted, 1 observed" in done.stdout
     assert sum(line["requests"] for line in lines(logs / "v")) == 520
 
 
@@ -120,16 +120,16 @@ def test_option_ends_the_files_of_the_history(logs: Path) -> None:
     traffic = [written(logs / name, jsonl(attacker(name))) for name in ("one", "two", "three")]
     history = sorted(logs.glob("day-*"))
     done = run("audit", "--alpha", "0.01", *traffic[:2], "--history", *history, "--verdicts", logs / "v", traffic[2])
-    assert "240 requests of 3 accounts: 3 restricted" in done.stdout
+    assert "240 requests of 3 accounts: 3 would be restricted" in done.stdout
     again = run("audit", traffic[0], "--history", history[0], "--declare", "one=class", "--history", *history[1:])
-    assert "80 requests of 1 accounts: 0 restricted, 1 observed" in again.stdout
+    assert "80 requests of 1 accounts: 0 would be restricted, 1 observed" in again.stdout
 
 
 def test_standard_input_as_history(logs: Path) -> None:
     """A dash is a file."""
     with (logs / "day-0.jsonl").open("rb") as file:
         done = process("audit", logs / "traffic.jsonl", "--history", "-", logs / "day-1.jsonl", stdin=file)
-    assert b"520 requests of 8 accounts: 1 restricted" in done.stdout
+    assert b"520 requests of 8 accounts: 1 would be restricted" in done.stdout
     assert b"of 6 accounts of the history" in done.stdout
 
 
@@ -155,8 +155,8 @@ def test_suspects_are_named(logs: Path) -> None:
     asked = ("audit", logs / "traffic.jsonl", "--history", history)
     known = run(*asked)
     assert "- suspect in the history: attacker shows recombination (" in known.stdout
-    assert "0 restricted, 2 observed" in known.stdout
-    assert "1 restricted, 1 observed" in run(*asked, "--restrict", "attacker").stdout
+    assert "0 would be restricted, 2 observed" in known.stdout
+    assert "1 would be restricted, 1 observed" in run(*asked, "--restrict", "attacker").stdout
 
 
 def test_declared_accounts(logs: Path) -> None:
@@ -178,7 +178,7 @@ def test_skipped_lines_and_notes_are_printed(logs: Path) -> None:
     """An operator sees at once that a log was read by the wrong map."""
     log = written(logs / "odd", jsonl(attacker()) + jsonl(attacker()[:5]) + b'nonsense\n{"time": 1800000000}\n{}\n')
     done = run("audit", log)
-    for text in ("skipped 1 lines: not-json", "skipped 1 lines: no-account", "skipped 1 lines: no-time"):
+    for text in ("skipped 1 line: not-json", "skipped 1 line: no-account", "skipped 1 line: no-time"):
         assert f"{text}, the first at {log}:8" in done.stdout
     assert "- repeated: 5" in done.stdout
 
@@ -242,7 +242,7 @@ def test_full_disk_is_a_mistake_too(logs: Path) -> None:
 
 EXPLAINED = {
     "attacker": [
-        "- Restricted from 2027-01-15 08:0",
+        "- Would have been restricted from 2027-01-15 08:0",
         "The signal was recombination.",
         "recombination: request attacker-",
     ],

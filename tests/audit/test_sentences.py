@@ -10,7 +10,7 @@ from audit.results import START, THRESHOLD, account, signal, signals
 from ratelimit_guard.audit import sentences as say
 
 if TYPE_CHECKING:
-    from ratelimit_guard.audit.result import Level, Mode, Signal
+    from ratelimit_guard.audit.result import Level, Signal
 
 HONEST = "an honest account may do that in 2 % of its requests"
 
@@ -122,17 +122,16 @@ def test_name_is_harmless_and_short(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "mode", "word"),
+    ("level", "word"),
     [
-        ("throttle", "enforce", "restricted"),
-        ("throttle", "shadow", "would restrict"),
-        ("observe", "shadow", "observed"),
-        ("none", "enforce", "not flagged"),
+        ("throttle", "would restrict"),
+        ("observe", "observe"),
+        ("none", "not flagged"),
     ],
 )
-def test_level_has_a_word(level: Level, mode: Mode, word: str) -> None:
-    """In shadow mode nobody was restricted."""
-    assert say.level_word(level, mode) == word
+def test_level_has_a_word(level: Level, word: str) -> None:
+    """An audit restricts nobody by itself."""
+    assert say.level_word(level) == word
 
 
 def test_signal_sentence_says_events_honest_rate_and_evidence() -> None:
@@ -199,9 +198,9 @@ def test_main_signal_without_evidence_is_the_observing_one_above_its_honest_rate
 def test_verdict_of_a_restricted_account_says_when_after_what_and_why() -> None:
     """Time, requests, the request itself, the signal; then the signal's sentence."""
     one = account(level="throttle", signals=(signal(), signal("corpus-walk", events=0, evidence=0.0)))
-    first, second = say.verdict_sentences(one, "enforce")
+    first, second = say.verdict_sentences(one)
     assert first == (
-        "Restricted from 2026-11-20 10:50:12 UTC on, after 41 of its 147 requests, "
+        "Would have been restricted from 2026-11-20 10:50:12 UTC on, after 41 of its 147 requests, "
         '50 min 12 s after the first of them. The request was "req-41". The signal was recombination.'
     )
     assert second == say.signal_sentence(signal())
@@ -210,7 +209,7 @@ def test_verdict_of_a_restricted_account_says_when_after_what_and_why() -> None:
 def test_verdict_in_shadow_mode_is_what_would_have_been() -> None:
     """Nothing was restricted."""
     one = account(level="throttle", requests=1, flagged_after=1, flagged_request=None, flagged_at=START + 36_000)
-    first = say.verdict_sentences(one, "shadow")[0]
+    first = say.verdict_sentences(one)[0]
     assert first == (
         "Would have been restricted from 2026-11-20 10:00:00 UTC on, after 1 of its 1 request, "
         "0 s after the first of them. The signal was recombination."
@@ -221,7 +220,7 @@ def test_verdict_names_all_signals_over_their_threshold_and_those_above_the_hone
     """Two convict; a third, observing, is above its honest rate and is told too; a fourth is not."""
     over = (signal(), signal("template-rotation", evidence=THRESHOLD + 0.1))
     mosaic, novelty = signal("mosaic", threshold=None), signal("novelty", threshold=None, honest_rate=0.8)
-    said = say.verdict_sentences(account(level="throttle", signals=(*over, mosaic, novelty)), "enforce")
+    said = say.verdict_sentences(account(level="throttle", signals=(*over, mosaic, novelty)))
     assert said[0].endswith("The signals were recombination and template-rotation.")
     assert said[1:] == [say.signal_sentence(one) for one in (*over, mosaic)]
 
@@ -229,19 +228,19 @@ def test_verdict_names_all_signals_over_their_threshold_and_those_above_the_hone
 def test_verdict_without_a_time_still_says_what_happened() -> None:
     """A result that lacks the moment."""
     one = account(level="throttle", flagged_at=None, flagged_request='"\u202e', signals=())
-    assert say.verdict_sentences(one, "enforce") == ["Restricted."]
+    assert say.verdict_sentences(one) == ["Would have been restricted."]
 
 
 def test_verdict_makes_the_request_harmless() -> None:
     """Request ids come from the log."""
-    said = say.verdict_sentences(account(level="throttle", flagged_request="\x1b[2J" + "r" * 99), "enforce")[0]
+    said = say.verdict_sentences(account(level="throttle", flagged_request="\x1b[2J" + "r" * 99))[0]
     assert f'The request was "\\x1b[2J{"r" * 39}…{"r" * 20}".' in said
 
 
 def test_verdict_of_an_observed_account_says_what_is_missing() -> None:
     """It was not restricted, and the score says how far it was from it."""
     mosaic = signal("mosaic", threshold=None)
-    said = say.verdict_sentences(account(level="observe", signals=(mosaic,)), "enforce")
+    said = say.verdict_sentences(account(level="observe", signals=(mosaic,)))
     assert said == [
         "Observed, not restricted: its highest score was 0.71, and 1 restricts.",
         say.signal_sentence(mosaic),
@@ -251,13 +250,13 @@ def test_verdict_of_an_observed_account_says_what_is_missing() -> None:
 def test_verdict_without_a_notable_signal_tells_the_nearest() -> None:
     """An observed account whose rates are all honest."""
     near = signal(events=2, evidence=5.7)
-    said = say.verdict_sentences(account(level="observe", signals=(near,)), "enforce")
+    said = say.verdict_sentences(account(level="observe", signals=(near,)))
     assert said[1:] == [say.signal_sentence(near)]
 
 
 def test_verdict_of_an_account_that_was_not_flagged_is_short() -> None:
     """`why_not` says the rest."""
-    assert say.verdict_sentences(account(), "enforce") == ["Not flagged."]
+    assert say.verdict_sentences(account()) == ["Not flagged."]
 
 
 def test_why_not_sets_each_rate_against_the_honest_one() -> None:

@@ -75,6 +75,10 @@ def audit(
             raise ConfigError(msg)
         uses, layout = declared_uses(accounts, declare or []), read_map(columns) if columns else None
         known = Baseline.load(baseline) if baseline else None
+        outputs = [path.resolve() for path in (verdicts, requests, report) if path]
+        if len(set(outputs)) < len(outputs):
+            msg = "each output needs a file of its own"
+            raise ConfigError(msg)
         inputs = [*traffic, *(history or ()), *filter(None, (accounts, baseline))]
         # Opened before the work, so that a path that cannot be written costs no one an hour.
         to_verdicts, to_requests, to_report = (
@@ -101,6 +105,9 @@ def audit(
 
             to_report.write(render(result))
         _print(summary(result))
+        if not result.records:
+            msg = "no line could be used: does --map say where time, account and request stand?"
+            raise ConfigError(msg)
 
 
 def calibrate(
@@ -134,8 +141,8 @@ def explain(
         if found is None:
             msg = f"{verdicts} has no account {account!r:.300}"
             raise ConfigError(msg)
-        known, mode = found
-        lines = [*verdict_sentences(known, mode), *([why_not(known)] if known.score <= 1 else [])]
+        known, _ = found
+        lines = [*verdict_sentences(known), *([why_not(known)] if known.score <= 1 else [])]
         examples = [f"  {one.signal}: request {visible(one.request)}" for one in telling_examples(known)]
         _print([*(f"- {line}" for line in lines), *examples])
 

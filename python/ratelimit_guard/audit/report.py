@@ -21,7 +21,7 @@ from ratelimit_guard.audit import sentences as say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ratelimit_guard.audit.result import AccountResult, AuditResult, Level, Mode, Point
+    from ratelimit_guard.audit.result import AccountResult, AuditResult, Level, Point
 
 RANKED = 300
 """Rows of the ranking: more than anybody reads, and a page that opens at once."""
@@ -119,7 +119,7 @@ def render(result: AuditResult) -> str:
             result=result,
             say=say,
             headline=headline(result),
-            volume=volume(levels["throttle"], heavy, result.mode),
+            volume=volume(levels["throttle"], heavy),
             levels=levels,
             ranked=[*levels["throttle"], *levels["observe"], *levels["none"][:NEXT]][:RANKED],
             detailed=[(one, timeline(one)) for one in detailed],
@@ -145,24 +145,23 @@ def headline(result: AuditResult) -> str:
         return "The log held no record that could be used: nothing was judged."
     restricted, observed = (sum(one.level == level for one in result.accounts) for level in ("throttle", "observe"))
     accounts = say.amount(len(result.accounts), "account")
-    verb = "restricted" if result.mode == "enforce" else "would have been restricted"
     watched = f"{say.count(observed) if observed else 'none'} observed"
-    if restricted:
-        was = "" if result.mode == "shadow" else "was " if restricted == 1 else "were "
-        return f"{say.count(restricted)} of {accounts} {was}{verb}, {watched}."
-    was = "was " if result.mode == "enforce" else ""
-    return f"None of {accounts} {was}{verb}, {watched}. That is a finding too, within the limits named at the end."
+    waiting = sum(one.suspect and one.score > 1 for one in result.accounts)
+    said = f"{say.count(restricted) if restricted else 'None'} of {accounts} would have been restricted, {watched}."
+    if waiting:
+        said += f" Of these {say.amount(waiting, 'suspect')} of the history wait for your decision."
+    return said if restricted or waiting else f"{said} That is a finding too, within the limits named at the end."
 
 
-def volume(restricted: Sequence[AccountResult], others: Sequence[AccountResult], mode: Mode) -> str:
-    """How many requests the restricted accounts made, beside the heaviest of the others."""
+def volume(restricted: Sequence[AccountResult], others: Sequence[AccountResult]) -> str:
+    """How many requests the accounts to restrict made, beside the heaviest of the others."""
     most = say.amount(others[0].requests, "request") if others else ""
     if not restricted:
-        return f"The heaviest account made {most} and was not restricted." if others else ""
+        return f"The heaviest account made {most} and would not be restricted." if others else ""
     low, high = (pick(one.requests for one in restricted) for pick in (min, max))
     made = say.amount(high, "request") if low == high else f"{say.count(low)} to {say.amount(high, 'request')}"
     plural = "s" if len(restricted) > 1 else ""
-    who = f"The restricted account{plural}" if mode == "enforce" else f"The account{plural} that would be restricted"
+    who = f"The account{plural} that would be restricted"
     return f"{who} made {made}{f'; the heaviest of all others made {most}' if others else ''}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import audit as _audit
@@ -14,7 +15,6 @@ from ratelimit_guard.detector import CONVICTING, DEFAULT_ALPHA, HONEST_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from ratelimit_guard.audit.maps import Map
     from ratelimit_guard.audit.reading import Progress
@@ -23,7 +23,7 @@ OBSERVING = tuple(name for name in HONEST_RATES if name not in CONVICTING)
 
 
 def audit(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     baseline: Baseline | None = None,
     alpha: float = DEFAULT_ALPHA,
@@ -43,12 +43,13 @@ def audit(
     cannot be opened. Cost: 10 µs a record of 1 KB; memory for `capacity` profiles (1.6 KiB) and a line for each
     account.
     """
+    files = [Path(path) for path in paths]
     uses = {_audit.cut_name(account): use for account, use in (declared or {}).items()}
     trusted = baseline if baseline and not baseline.is_empty else None
     guard = trusted.guard(alpha) if trusted else None
     listed = {account for account, _, _ in trusted.suspects(alpha)} if trusted else set[str]()
     suspects = listed.difference(map(_audit.cut_name, restrict))
-    reading = read(paths, Settings(columns, alpha, guard, capacity, uses, suspects), progress)
+    reading = read(files, Settings(columns, alpha, guard, capacity, uses, suspects), progress)
     first, last = reading.totals["span"] or (None, None)
     thresholds = reading.auditor.thresholds
     accounts = tuple(
@@ -56,7 +57,7 @@ def audit(
         for row in reading.rows()
     )
     return AuditResult(
-        files=tuple(str(path) for path in paths),
+        files=tuple(map(str, files)),
         alpha=alpha,
         mode="enforce" if trusted else "shadow",
         thresholds=thresholds,
@@ -67,12 +68,12 @@ def audit(
         accounts=accounts,
         calibration=_calibration(baseline, alpha, accounts) if baseline else None,
         skipped=reading.skipped,
-        notes=reading.notes,
+        notes=reading.notes | _unheeded(uses, restrict, listed, accounts),
     )
 
 
 def calibrate(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     declared: Collection[str] = (),
     columns: Map | None = None,
@@ -83,7 +84,8 @@ def calibrate(
 
     Some extraction in it does not matter, see `Baseline.suspects`.
     """
-    reading = read(paths, Settings(columns, DEFAULT_ALPHA, None, capacity, declared), progress)
+    files = [Path(path) for path in paths]
+    reading = read(files, Settings(columns, DEFAULT_ALPHA, None, capacity, declared), progress)
     first, last = reading.totals["span"] or (None, None)
     left_out = {_audit.cut_name(account) for account in declared}
     evidence = (
@@ -92,6 +94,8 @@ def calibrate(
         if row["account"] not in left_out
     )
     totals, skipped = reading.totals, {why: lines for why, (lines, _) in reading.skipped.items()}
+    if damaged := reading.notes.get("damaged_files"):
+        skipped["end of a damaged file"] = damaged
     return Baseline.of(evidence, requests=totals["records"], first=first, last=last, skipped=skipped)
 
 
@@ -105,6 +109,18 @@ def _account(row: dict[str, Any], thresholds: Mapping[str, float], **decided: An
     row["timeline"] = tuple([Point(*values) for values in row["timeline"]])
     row["examples"] = tuple([Example(*values) for values in row["examples"]])
     return AccountResult(**row, **decided, flagged_at=at, flagged_request=request, flagged_after=after)
+
+
+def _unheeded(
+    uses: Mapping[str, str], restrict: Collection[str], suspects: Collection[str], accounts: Sequence[AccountResult]
+) -> dict[str, int]:
+    """Decisions about nobody: mistyped names, most likely."""
+    names = {account.account for account in accounts}
+    counts = {
+        "declared, and not in the log": len(uses.keys() - names),
+        "to be restricted, and no suspect": len({*restrict} - {*suspects}),
+    }
+    return {what: number for what, number in counts.items() if number}
 
 
 def _calibration(baseline: Baseline, alpha: float, accounts: Sequence[AccountResult]) -> Calibration:

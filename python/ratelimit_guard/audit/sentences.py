@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ratelimit_guard.audit.result import AccountResult, Example, Level, Mode, Signal
+    from ratelimit_guard.audit.result import AccountResult, Example, Level, Signal
 
 NAME = 64
 """Characters of a name that are shown: more than any key or UUID has, less than would break a table."""
@@ -43,7 +43,7 @@ TRAITS = {
     "template-rotation": Trait(
         "put a new task into one of many rotating frames",
         "A new task inside a frame, and the frame changes among many.",
-        "Products with dozens of features that are all used alike.",
+        "Products with ten features and more that are all used alike.",
     ),
     "corpus-walk": Trait(
         "posed a bare new task (no system prompt, no follow-up, not a repeat)",
@@ -141,11 +141,9 @@ def listing(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def level_word(level: Level, mode: Mode) -> str:
-    """A level as the report names it."""
-    if level == "throttle":
-        return "restricted" if mode == "enforce" else "would restrict"
-    return "observed" if level == "observe" else "not flagged"
+def level_word(level: Level) -> str:
+    """A level as the report names it: an audit restricts nobody by itself."""
+    return {"throttle": "would restrict", "observe": "observe", "none": "not flagged"}[level]
 
 
 def rate(signal: Signal) -> float:
@@ -174,8 +172,8 @@ def signal_sentence(signal: Signal) -> str:
     return f"{of} {act}; {honest}. Evidence {_of_needed(signal)}."
 
 
-def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
-    """What happened to an account, when, after how many requests, on which signals; then a sentence per signal."""
+def verdict_sentences(account: AccountResult) -> list[str]:
+    """What would have happened to an account, when, after how many requests, on which signals; then one per signal."""
     if account.level == "none":
         return ["Not flagged."]
     over = [one for one in account.signals if one.threshold is not None and one.evidence > one.threshold]
@@ -184,7 +182,7 @@ def verdict_sentences(account: AccountResult, result_mode: Mode) -> list[str]:
     else:
         names = listing([name(one.name) for one in over])
         which = f" The signal{' was' if len(over) == 1 else 's were'} {names}." if over else ""
-        said = [_restriction(account, result_mode) + which]
+        said = [_restriction(account) + which]
     notable = [one for one in account.signals if one in over or rate(one) > one.honest_rate]
     strongest = main_signal(account)
     return said + [signal_sentence(one) for one in notable or ([strongest] if strongest else [])]
@@ -203,13 +201,15 @@ def why_not(account: AccountResult) -> str:
         return _observation(account)
     if not judged:
         return "None of its requests could be judged: there was no answered request with a prompt in it."
+    exempt = "corpus-walk" if account.declared else ""
+    judged = [one for one in judged if one.name != exempt]
     above = [one for one in judged if rate(one) > one.honest_rate]
     below = [_against(one) for one in judged if one not in above]
     said = [f"Above the honest rate: {_against(one)}, but its evidence is {_of_needed(one)}." for one in above]
     if below:
         who = "The rest" if above else "Every signal that could restrict it"
         said.append(f"{who} is within what honest accounts do: {listing(below)}.")
-    return " ".join(said)
+    return " ".join([*said, *([f"Of a declared use {exempt} is not judged."] if exempt else [])])
 
 
 def _observation(account: AccountResult) -> str:
@@ -221,9 +221,9 @@ def _observation(account: AccountResult) -> str:
     return f"Observed, not restricted: its highest score was {score(account.score)}, and 1 restricts."
 
 
-def _restriction(account: AccountResult, mode: Mode) -> str:
-    """The moment from which on an account is, or would have been, restricted."""
-    verb = "Restricted" if mode == "enforce" else "Would have been restricted"
+def _restriction(account: AccountResult) -> str:
+    """The moment from which on an account would have been restricted."""
+    verb = "Would have been restricted"
     if account.flagged_at is None or account.flagged_after is None:
         return f"{verb}."
     when = f"{verb} from {moment(account.flagged_at)} UTC on"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from ratelimit_guard.audit.sentences import visible
+from ratelimit_guard.audit.sentences import amount, main_signal, visible
 from ratelimit_guard.detector import DEFAULT_ALPHA
 
 if TYPE_CHECKING:
@@ -43,15 +43,20 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
     )
     if found:
         yield _table(found[:SHOWN])
+        if len(found) > SHOWN:
+            yield f"and {len(found) - SHOWN} more, in --verdicts and --report"
     restricted = sum(account.level == "throttle" for account in found)
-    would = "would be restricted (shadow: no history was given)" if result.mode == "shadow" else "restricted"
+    would = "would be restricted" + (" (shadow: no history was given)" if result.mode == "shadow" else "")
     observed = len(found) - restricted
     yield f"{result.records:,} requests of {len(result.accounts):,} accounts: {restricted} {would}, {observed} observed"
+    waiting = [account.account for account in found if account.suspect and account.score > 1]
+    if waiting:
+        yield f"- {amount(len(waiting), 'suspect')} of the history wait for your decision, see --restrict"
     yield f"- audited: {', '.join(visible(file) for file in result.files)}"
     if result.calibration:
         yield from _reliance(result.calibration, result.alpha)
     for reason, (lines, first) in result.skipped.items():
-        yield f"- skipped {lines:,} lines: {reason}, the first at {visible(first)}"
+        yield f"- skipped {amount(lines, 'line')}: {reason}, the first at {visible(first)}"
     for note, count in result.notes.items():
         yield f"- {note.replace('_', ' ')}: {count:,}"
 
@@ -59,7 +64,9 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
 def _table(accounts: list[AccountResult]) -> Table:
     table = Table("account", "tenant", "level", "score", "requests", "flagged after", "signals")
     for account in accounts:
-        signals = [signal.name for signal in account.signals if signal.threshold and signal.evidence > signal.threshold]
+        over = [signal.name for signal in account.signals if signal.threshold and signal.evidence > signal.threshold]
+        strongest = main_signal(account)
+        signals = over or ([strongest.name] if strongest else [])
         after = "" if account.flagged_after is None else f"{account.flagged_after:,}"
         table.add_row(
             visible(account.account),
@@ -77,7 +84,8 @@ def _reliance(calibration: Calibration, alpha: float) -> Iterator[str]:
     low, high = calibration.interval
     rate = calibration.restricted / max(calibration.accounts, 1)
     yield (
-        f"of {calibration.accounts:,} accounts of the history {calibration.restricted} would have been restricted: "
+        f"of {calibration.accounts:,} accounts of the history, each judged by what the others show, "
+        f"{calibration.restricted} would have been restricted: "
         f"{rate:.2%}, 95 % interval {low:.2%} to {high:.2%}, asked for {alpha:.2%}"
     )
     for account, signal, nats in calibration.suspects:

@@ -158,7 +158,7 @@ pub fn rounded_down(score: f64) -> f32 {
 }
 
 /// Nobody is convicted by the evidence that he himself set a threshold with.
-fn rounded_up(evidence: f64) -> f32 {
+pub fn rounded_up(evidence: f64) -> f32 {
     let nearest = evidence as f32;
     if f64::from(nearest) < evidence { nearest.next_up() } else { nearest }
 }

@@ -2,7 +2,7 @@
 
 use super::timeline::{Point, Timeline};
 use crate::detector::signal::{SIGNALS, Signal};
-use crate::detector::{Assessment, Level, rounded_down};
+use crate::detector::{Assessment, Level, rounded_down, rounded_up};
 use crate::hash::ByHash;
 
 /// Accounts with a line of their own, twice as many if those are watched; requests of others are only counted. About
@@ -127,22 +127,23 @@ impl Tally {
         self.counted += 1;
         self.level = self.level.max(assessment.level);
         self.score = self.score.max(assessment.score);
+        let point = Point { time: entry.time, requests: self.requests + 1, score: rounded_down(self.score) };
+        self.timeline.add(point);
         if assessment.level == Level::Throttle && self.flag.is_none() {
             let flag = Flag { time: entry.time, id: entry.id.into(), after: self.requests };
             self.flag = Some(Box::new(flag));
+            self.timeline.mark(point);
         }
         for signal in Signal::ALL {
             let number = signal as usize;
             let Some(shown) = assessment.events[number] else { continue };
             self.events[number].0 += u32::from(shown);
             self.events[number].1 += 1;
-            self.evidence[number] = self.evidence[number].max(assessment.evidence[number] as f32);
+            self.evidence[number] = self.evidence[number].max(rounded_up(assessment.evidence[number]));
             let examples = self.examples.iter().filter(|(.., of)| *of == signal).count();
             if shown && signal.convicts() && examples < MAX_EXAMPLES {
                 self.examples.push((entry.time, entry.id.into(), signal));
             }
         }
-        let score = rounded_down(self.score);
-        self.timeline.add(Point { time: entry.time, requests: self.requests + 1, score });
     }
 }

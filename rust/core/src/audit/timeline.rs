@@ -23,6 +23,8 @@ pub struct Timeline {
     stride: u32,
     /// The newest, kept or not: a line ends where the account does.
     newest: Option<Point>,
+    /// Where the account was flagged, kept whatever else goes.
+    mark: Option<Point>,
 }
 
 impl Timeline {
@@ -43,9 +45,18 @@ impl Timeline {
         }
     }
 
-    /// From the first to the newest.
+    /// Keep this point.
+    pub fn mark(&mut self, point: Point) {
+        self.mark = Some(point);
+    }
+
+    /// In order, with the marked and the newest.
     pub fn points(&self) -> impl Iterator<Item = Point> {
-        let newest = self.newest.filter(|newest| self.points.last() != Some(newest));
-        self.points.iter().copied().chain(newest)
+        let at = self.mark.map_or(0, |mark| self.points.partition_point(|point| point.requests < mark.requests));
+        let (before, after) = self.points.split_at(at);
+        let mark = self.mark.filter(|mark| after.first() != Some(mark));
+        let last = after.last().copied().or(mark).or(before.last().copied());
+        let newest = self.newest.filter(|newest| last != Some(*newest));
+        before.iter().copied().chain(mark).chain(after.iter().copied()).chain(newest)
     }
 }

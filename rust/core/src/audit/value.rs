@@ -55,13 +55,13 @@ pub fn count(json: &str) -> Option<u32> {
     (number >= 0.0).then_some(number as u32)
 }
 
-/// Whether a status means that the model answered: 2xx, with or without more words, or a word that says so.
+/// Whether a status means that the model answered: 2xx, with or without more words, a word that says so, or nothing.
 pub fn is_answered(json: &str) -> bool {
     let text = bare(json).trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     match text[..digits].parse::<u32>() {
         Ok(status) => (200..300).contains(&status),
-        Err(_) => ANSWERED.iter().any(|answered| text.eq_ignore_ascii_case(answered)),
+        Err(_) => text.is_empty() || ANSWERED.iter().any(|answered| text.eq_ignore_ascii_case(answered)),
     }
 }
 

@@ -3,7 +3,7 @@
 use ratelimit_guard_core::audit::ledger::{Entry, Ledger, MAX_ACCOUNTS, MAX_EXAMPLES, Tally};
 use ratelimit_guard_core::audit::timeline::{MAX_POINTS, Point, Timeline};
 use ratelimit_guard_core::detector::signal::{SIGNALS, Signal};
-use ratelimit_guard_core::detector::{Assessment, Level};
+use ratelimit_guard_core::detector::{Assessment, Level, rounded_down};
 
 /// Requests before which there is nothing to draw.
 const START: u32 = 8;
@@ -55,7 +55,7 @@ fn scores_of_points_never_fall() {
     let points: Vec<_> = tally.timeline.points().collect();
     assert!(points.len() > MAX_POINTS / 4 && points.windows(2).all(|pair| pair[0].score <= pair[1].score));
     assert!(points.iter().all(|point| f64::from(point.requests) == point.time));
-    assert_eq!((tally.requests, tally.counted, points.last().unwrap().score), (999, 800, tally.score as f32));
+    assert_eq!((tally.requests, tally.counted, points.last().unwrap().score), (999, 800, rounded_down(tally.score)));
 }
 
 /// What is kept is the highest and the first, not the last.
@@ -135,5 +135,21 @@ fn points_of_requests_with_gaps_are_bounded() {
         }
         let points = timeline.points().count();
         assert!((1..=MAX_POINTS + 1).contains(&points), "every {every}: {points}");
+    }
+}
+
+/// The point at which an account was flagged is kept, in its place.
+#[test]
+fn the_marked_point_is_kept() {
+    for marked in [1, 7, 8, 333, 1_000] {
+        let mut timeline = Timeline::default();
+        for number in 1..=1_000 {
+            timeline.add(point(number));
+            if number == marked {
+                timeline.mark(point(number));
+            }
+        }
+        let requests: Vec<_> = timeline.points().map(|point| point.requests).collect();
+        assert!(requests.contains(&marked) && requests.windows(2).all(|pair| pair[0] < pair[1]), "{requests:?}");
     }
 }

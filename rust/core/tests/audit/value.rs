@@ -157,14 +157,27 @@ fn counts_are_read() {
     }
 }
 
-/// Codes of success and any word but those of failure.
+/// Codes and words of success.
 #[test]
 fn answers_are_told_from_failures() {
-    for value in ["200", "\"200\"", "201", "299", "200.0", "\"success\"", "\"ok\"", "\"\"", "\"stop\"", "\"errors: 0\""]
-    {
+    for value in ["200", "\"200\"", "201", "299", "200.0", "\"success\"", "\"ok\"", "\"\"", "\"200 OK\"", "true"] {
         assert!(is_answered(value), "{value}");
     }
-    for value in ["0", "100", "199", "300", "404", "\"429\"", "500", "-200", "NaN"] {
+    for value in [
+        "0",
+        "100",
+        "199",
+        "300",
+        "404",
+        "\"429\"",
+        "500",
+        "-200",
+        "NaN",
+        "false",
+        "\"500 OK\"",
+        "\"stop\"",
+        "\"denied\"",
+    ] {
         assert!(!is_answered(value), "{value}");
     }
     for word in ["fail", "failure", "failed", "error", "timeout", "cancelled"] {
