@@ -122,7 +122,7 @@ def test_option_ends_the_files_of_the_history(logs: Path) -> None:
     done = run("audit", "--alpha", "0.01", *traffic[:2], "--history", *history, "--verdicts", logs / "v", traffic[2])
     assert "240 requests of 3 accounts: 3 would be restricted" in done.stdout
     again = run("audit", traffic[0], "--history", history[0], "--declare", "one=class", "--history", *history[1:])
-    assert "80 requests of 1 accounts: 0 would be restricted, 1 observed" in again.stdout
+    assert "80 requests of 1 account: 0 would be restricted, 1 observed" in again.stdout
 
 
 def test_standard_input_as_history(logs: Path) -> None:
@@ -170,7 +170,7 @@ def test_map_is_asked_for_by_name(logs: Path) -> None:
     """For traffic and history both."""
     renamed = [record | {"who": record["account"], "account": None} for record in attacker()]
     log = written(logs / "own", jsonl(renamed))
-    assert "80 requests of 1 accounts" in run("audit", log, "--map", "plain", "--map", "account=who").stdout
+    assert "80 requests of 1 account" in run("audit", log, "--map", "plain", "--map", "account=who").stdout
     assert "1 accounts, 80 requests" in run("calibrate", log, "--map", "account=who", "-o", logs / "b").stdout
 
 

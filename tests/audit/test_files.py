@@ -214,4 +214,4 @@ def test_standard_input_may_be_a_file(tmp_path: Path) -> None:
     command: list[str | Path] = [Path(sys.executable).with_name("ratelimit-guard"), "audit", "-"]
     with log.open("rb") as file:
         done = subprocess.run(command, stdin=file, capture_output=True, timeout=60, check=False, env={**os.environ})
-    assert b"80 requests of 1 accounts: 1 would be restricted" in done.stdout
+    assert b"80 requests of 1 account: 1 would be restricted" in done.stdout

@@ -47,8 +47,8 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
             yield f"and {len(found) - SHOWN} more, in --verdicts and --report"
     restricted = sum(account.level == "throttle" for account in found)
     would = "would be restricted" + (" (shadow: no history was given)" if result.mode == "shadow" else "")
-    observed = len(found) - restricted
-    yield f"{result.records:,} requests of {len(result.accounts):,} accounts: {restricted} {would}, {observed} observed"
+    read = f"{amount(result.records, 'request')} of {amount(len(result.accounts), 'account')}"
+    yield f"{read}: {restricted} {would}, {len(found) - restricted} observed"
     waiting = [account.account for account in found if account.suspect and account.score > 1]
     if waiting:
         yield f"- {amount(len(waiting), 'suspect')} of the history wait for your decision, see --restrict"
