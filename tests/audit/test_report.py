@@ -252,7 +252,7 @@ def test_calibration_is_told_with_its_interval_guard_suspects_and_gaps() -> None
     found = page(result(account()))
     text = found.text()
     assert "The history holds 412,006 requests of 1,338 accounts, from 2026-05-24" in text
-    assert "2 of them would have been restricted: 0.15 %" in text
+    assert "2 of them, each judged by what the others show, would have been restricted: 0.15 %" in text
     assert "95 % confidence interval 0.018 % to 0.54 %" in text
     assert "27.49" in found.text("td")
     assert "1 account of the history with evidence too strong to calibrate with." in text
@@ -265,7 +265,9 @@ def test_history_without_accounts_makes_no_rate() -> None:
         accounts=0, requests=0, first=None, last=None, restricted=0, interval=(0.0, 1.0), guard={}, suspects=(), gaps=()
     )
     text = page(result(account(), calibration=empty)).text()
-    assert "The history holds 0 requests of 0 accounts. None of them would have been restricted." in text
+    assert (
+        "The history holds 0 requests of 0 accounts. None of them, each judged by what the others show, would" in text
+    )
 
 
 def test_data_quality_names_reasons_lines_and_notes() -> None:

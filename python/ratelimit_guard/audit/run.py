@@ -132,7 +132,7 @@ def _calibration(baseline: Baseline, alpha: float, accounts: Sequence[AccountRes
         last=baseline.last,
         restricted=restricted,
         interval=confidence(restricted, baseline.accounts),
-        guard=dict(zip(CONVICTING, baseline.guard(alpha), strict=True)),
+        guard={name: max(nats, 0.0) for name, nats in zip(CONVICTING, baseline.guard(alpha), strict=True)},
         suspects=tuple(Suspect(*suspect) for suspect in baseline.suspects(alpha)),
         gaps=tuple(_gaps(baseline, accounts)),
     )
