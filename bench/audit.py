@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import re
 import resource
 import subprocess
 import sys
@@ -40,7 +39,9 @@ same file costs: unpacking it, and unpacking and parsing each line. Room: larges
 audits the log, and one that audits it ten times over (each time with other names of the requests, so that nothing is a
 repeat)."""
 
-NOTES = ("Nobody else judges accounts, so there is no peer: the figures beside ours are what reading a log costs anyway.",)
+NOTES = (
+    "Nobody else judges accounts, so there is no peer: the figures beside ours are what reading a log costs anyway.",
+)
 SIZES = (1 << 10, 4 << 10)
 BOUND_US, BOUND_RATE, BOUND_GROWTH = 10, 40_000, 1.1
 RECORDS, ACCOUNTS = 60_000, 1_500
@@ -124,23 +125,20 @@ def parse(loads: Callable[[bytes], object], path: Path) -> None:
 
 
 def room(path: Path, times: int) -> int:
-    """Child's part: print the largest resident size in KiB after an audit of the log, `times` over."""
-    found = subprocess.run(
-        [sys.executable, __file__, "--room", str(path), str(times)], check=True, capture_output=True, text=True
-    )
-    return int(found.stdout)
-
-
-def grow(path: Path, times: int) -> None:
+    """The largest resident size in KiB of a process that audits the log, `times` over with other names of requests."""
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder, f"{at}.jsonl") for at in range(times)]
-        plain = gzip.decompress(path.read_bytes())
         for at, copy in enumerate(copies):
-            copy.write_bytes(re.sub(rb'"id": "req_', f'"id": "r{at}_'.encode(), plain))
-        del plain
-        baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        audit(copies, baseline=Baseline.of([], requests=0, first=None, last=None))
-        print(max(baseline, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+            with gzip.open(path) as lines, copy.open("wb") as file:
+                file.writelines(line.replace(b'"id": "req_', f'"id": "r{at}_'.encode(), 1) for line in lines)
+        child = [sys.executable, __file__, "--room", *map(str, copies)]
+        return int(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+
+
+def grow(paths: Sequence[Path]) -> None:
+    """Child's part."""
+    audit(paths)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def measure(quick: bool) -> Section:
@@ -179,6 +177,6 @@ def measure(quick: bool) -> Section:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--room"]:
-        grow(Path(sys.argv[2]), int(sys.argv[3]))
+        grow([Path(path) for path in sys.argv[2:]])
     else:
         command(measure)
