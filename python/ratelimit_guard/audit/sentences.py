@@ -151,6 +151,11 @@ def rate(signal: Signal) -> float:
     return signal.events / signal.counted if signal.counted else 0.0
 
 
+def over_threshold(account: AccountResult) -> list[Signal]:
+    """The signals whose evidence is enough to restrict the account."""
+    return [one for one in account.signals if one.threshold is not None and one.evidence > one.threshold]
+
+
 def main_signal(account: AccountResult) -> Signal | None:
     """The signal that came nearest to its threshold; failing that the observing one that stands out most."""
     convicting = [one for one in account.signals if one.threshold and one.evidence > 0]
@@ -176,7 +181,7 @@ def verdict_sentences(account: AccountResult) -> list[str]:
     """What would have happened to an account, when, after how many requests, on which signals; then one per signal."""
     if account.level == "none":
         return ["Not flagged."]
-    over = [one for one in account.signals if one.threshold is not None and one.evidence > one.threshold]
+    over = over_threshold(account)
     if account.level == "observe":
         said = [_observation(account)]
     else:
@@ -190,7 +195,7 @@ def verdict_sentences(account: AccountResult) -> list[str]:
 
 def telling_examples(account: AccountResult) -> list[Example]:
     """Requests that showed a signal which restricts the account; of one that is not restricted, any signal."""
-    over = {one.name for one in account.signals if one.threshold is not None and one.evidence > one.threshold}
+    over = {one.name for one in over_threshold(account)}
     return [example for example in account.examples if not over or example.signal in over]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from ratelimit_guard.audit.sentences import amount, main_signal, visible
+from ratelimit_guard.audit.sentences import amount, main_signal, over_threshold, visible
 from ratelimit_guard.detector import DEFAULT_ALPHA
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.baseline import Baseline
 
 SHOWN = 20
-"""Accounts in the table; files and report have them all."""
+"""Accounts in the table; the file of verdicts has them all."""
 
 
 def calibrated(baseline: Baseline, file: Path) -> Iterator[str]:
@@ -64,7 +64,7 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
 def _table(accounts: list[AccountResult]) -> Table:
     table = Table("account", "tenant", "level", "score", "requests", "flagged after", "signals")
     for account in accounts:
-        over = [signal.name for signal in account.signals if signal.threshold and signal.evidence > signal.threshold]
+        over = [signal.name for signal in over_threshold(account)]
         strongest = main_signal(account)
         signals = over or ([strongest.name] if strongest else [])
         after = "" if account.flagged_after is None else f"{account.flagged_after:,}"

@@ -114,9 +114,7 @@ impl Detector {
         };
         Assessment { level, score, events, evidence, requests: profile.requests() }
     }
-}
 
-impl Detector {
     /// Without history: take each day what the accounts showed so far for one, once there are enough of them.
     fn learn(&mut self, now: u64) {
         let Some(at) = self.learn_at else { return };

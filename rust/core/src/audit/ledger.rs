@@ -140,8 +140,8 @@ impl Tally {
             self.events[number].0 += u32::from(shown);
             self.events[number].1 += 1;
             self.evidence[number] = self.evidence[number].max(rounded_up(assessment.evidence[number]));
-            let examples = self.examples.iter().filter(|(.., of)| *of == signal).count();
-            if shown && signal.convicts() && examples < MAX_EXAMPLES {
+            let examples = || self.examples.iter().filter(|(.., of)| *of == signal).count();
+            if shown && signal.convicts() && examples() < MAX_EXAMPLES {
                 self.examples.push((entry.time, entry.id.into(), signal));
             }
         }
