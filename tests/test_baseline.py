@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from math import comb
 from random import Random
@@ -161,6 +162,8 @@ BASELINES = st.builds(
     requests=st.integers(0, 2**53),
     first=st.none() | st.floats(0, 1e10),
     last=st.none() | st.floats(0, 1e10),
+    known=st.binary(max_size=40),
+    secret=st.binary(min_size=16, max_size=64),
 )
 
 
@@ -181,15 +184,16 @@ def test_file_is_loaded_by_its_path(tmp_path: Path) -> None:
 
 
 def test_largest_baseline_can_be_loaded(tmp_path: Path) -> None:
-    """Every signal of as many accounts as are kept, with names as long and as odd as a log may have."""
+    """Every signal of as many accounts as are kept, with names as long and as odd as a log may have; a million keys."""
     names = (f"{number:03}" + "\x01" * 253 for number in range(2 * MAX_KEPT))
     baseline = learned((name, dict.fromkeys(SIGNALS, 1 / 3)) for name in names)
+    baseline = replace(baseline, known=bytes(range(256)) * (1 << 15), secret=bytes(64))
     path = tmp_path / "baseline.json"
     path.write_text(baseline.dumps(), encoding="utf-8")
     assert Baseline.load(path) == baseline
 
 
-WHOLE = json.loads(walks(3.0).dumps())
+WHOLE = json.loads(replace(walks(3.0), known=b"12345678", secret=bytes(16)).dumps())
 
 
 def without(name: str) -> dict[str, Any]:
@@ -230,6 +234,19 @@ def test_other_files_are_refused(text: str) -> None:
         {"requests": "many"},
         {"first": "yesterday"},
         {"last": []},
+        {"known": None},
+        {"secret": None},
+        {"known": 7},
+        {"known": "x" * 5},
+        {"known": "====", "secret": "00" * 16},
+        {"known": "AAA\n"},
+        {"known": "äöü"},
+        {"secret": 7},
+        {"secret": ["00"] * 16},
+        {"secret": "00" * 15},
+        {"secret": "00" * 65},
+        {"secret": "0" * 33},
+        {"secret": "gg" * 16},
     ],
 )
 def test_file_with_another_value_is_refused(changed: dict[str, Any]) -> None:
@@ -237,11 +254,25 @@ def test_file_with_another_value_is_refused(changed: dict[str, Any]) -> None:
         Baseline.loads(json.dumps(WHOLE | changed))
 
 
-@pytest.mark.parametrize("changed", [{"version": 0}, {"version": 2}, {"version": None}, {"format": "another"}])
+@pytest.mark.parametrize("changed", [{"version": 0}, {"version": 3}, {"version": None}, {"format": "another"}])
 def test_file_of_another_version_says_so(changed: dict[str, Any]) -> None:
     """The remedy is to calibrate again, not to look for the right file."""
     with pytest.raises(ConfigError, match=r"b\.json is of another version: calibrate again"):
         Baseline.loads(json.dumps(WHOLE | changed), "b.json")
+
+
+def test_file_of_the_first_version_is_read() -> None:
+    """It knows nothing of what accounts share."""
+    old = {name: value for name, value in WHOLE.items() if name not in {"known", "secret"}} | {"version": 1}
+    assert Baseline.loads(json.dumps(old)) == walks(3.0)
+    assert json.loads(Baseline.loads(json.dumps(old)).dumps())["version"] == 2
+
+
+def test_baseline_shows_neither_keys_nor_secret() -> None:
+    """Not where it is printed or logged."""
+    shown = repr(replace(walks(3.0), known=b"keys of texts", secret=b"a secret of sixteen"))
+    assert "secret" not in shown
+    assert "keys" not in shown.replace("key-0", "")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"{" * 100 + b"\xff"])

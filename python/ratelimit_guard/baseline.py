@@ -1,10 +1,12 @@
 """What honest accounts did: learned from a history, kept as a small JSON file.
 
-It holds no text of prompts, but names: of the accounts with the most evidence of what restricts.
+It holds no text of prompts, but names: of the accounts with the most evidence of what restricts. And it holds the
+secret of the hashes of texts that its accounts share: whoever calls the model must not read it.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from dataclasses import dataclass, field
@@ -18,7 +20,9 @@ from ratelimit_guard.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-VERSION = 1
+VERSION = 2
+"""Files of version 1 know nothing of what accounts share, and can be read all the same."""
+
 MAX_KEPT = 256
 """Accounts kept for each signal: those with the most evidence."""
 
@@ -26,7 +30,10 @@ SUSPECT = _detector.SUSPECT
 """An account with this many times the evidence that alpha asks for is a suspect, and calibrates nothing: else a single
 extraction account in the history would switch a signal off."""
 
-MAX_BYTES = 1 << 22
+MAX_BYTES = 1 << 24
+"""Of a file: a million keys of 8 bytes are 11 MB in base64, the names of accounts 3 MB at most."""
+
+SECRET_BYTES = range(16, 65)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,8 @@ class Baseline:
     """The highest evidence of each signal that accounts of a history reached.
 
     `maxima` are (nats, account) of every signal, highest first, at most `MAX_KEPT`; of signals that only observe no
-    account is named. `skipped` are lines of the history that could not be used, by reason.
+    account is named. `skipped` are lines of the history that could not be used, by reason. `known` are the keys of
+    texts that its accounts share, hashed with `secret`; None in a baseline of version 1.
     """
 
     accounts: int
@@ -43,6 +51,8 @@ class Baseline:
     last: float | None
     maxima: dict[str, tuple[tuple[float, str], ...]]
     skipped: dict[str, int] = field(default_factory=dict[str, int])
+    known: bytes | None = field(default=None, repr=False)
+    secret: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -53,6 +63,8 @@ class Baseline:
         first: float | None,
         last: float | None,
         skipped: dict[str, int] | None = None,
+        known: bytes | None = None,
+        secret: bytes | None = None,
     ) -> Baseline:
         """From the highest evidence of each account. Cost: memory for `MAX_KEPT` accounts and a signal's evidence."""
         number = 0
@@ -64,7 +76,7 @@ class Baseline:
                 if len(maxima[name]) >= 4 * MAX_KEPT:
                     maxima[name] = _highest(maxima[name])
         kept = {name: tuple(_highest(values)) for name, values in maxima.items()}
-        return cls(number, requests, first, last, kept, skipped or {})
+        return cls(number, requests, first, last, kept, skipped or {}, known, secret)
 
     @property
     def is_empty(self) -> bool:
@@ -101,6 +113,8 @@ class Baseline:
     def dumps(self) -> str:
         """As JSON."""
         fields = {name: getattr(self, name) for name in ("accounts", "requests", "first", "last", "maxima", "skipped")}
+        fields["known"] = None if self.known is None else base64.b64encode(self.known).decode()
+        fields["secret"] = None if self.secret is None else self.secret.hex()
         return json.dumps({"format": "ratelimit-guard baseline", "version": VERSION, **fields}, indent=1) + "\n"
 
     @classmethod
@@ -108,14 +122,16 @@ class Baseline:
         """From JSON. `ConfigError` for what `dumps` did not write."""
         try:
             values: dict[str, Any] = json.loads(text)
-            if values["format"] != "ratelimit-guard baseline" or values["version"] != VERSION:
+            if values["format"] != "ratelimit-guard baseline" or values["version"] not in {1, VERSION}:
                 msg = f"{source} is of another version: calibrate again"
                 raise ConfigError(msg)  # noqa: TRY301
             maxima = {name: _pairs(values["maxima"][name]) for name in SIGNALS}
             first, last = (None if values[name] is None else _number(values[name]) for name in ("first", "last"))
             accounts, requests = (_count(values[name]) for name in ("accounts", "requests"))
             skipped = {str(why): _count(lines) for why, lines in values["skipped"].items()}
-            return cls(max(accounts, *map(len, maxima.values())), requests, first, last, maxima, skipped)
+            known, secret = _texts(values) if values["version"] == VERSION else (None, None)
+            accounts = max(accounts, *map(len, maxima.values()))
+            return cls(accounts, requests, first, last, maxima, skipped, known, secret)
         except ConfigError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
@@ -145,6 +161,16 @@ def _highest_honest(kept: Sequence[tuple[float, str]], ceiling: float) -> float:
 
 def _pairs(values: list[list[Any]]) -> tuple[tuple[float, str], ...]:
     return tuple(_highest([(_number(nats), str(account)) for nats, account in values]))
+
+
+def _texts(values: dict[str, Any]) -> tuple[bytes | None, bytes | None]:
+    """What is known of texts, and its secret: both or neither."""
+    if (values["known"], values["secret"]) == (None, None):
+        return None, None
+    known, secret = base64.b64decode(values["known"], validate=True), bytes.fromhex(values["secret"])
+    if len(secret) not in SECRET_BYTES:
+        raise ValueError
+    return known, secret
 
 
 def _number(value: object) -> float:

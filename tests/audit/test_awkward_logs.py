@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from audit.logs import NOTHING, attacker, honest, jsonl, kind, levels, mixed, records, restricted, written
 from ratelimit_guard.audit import audit, calibrate
 from ratelimit_guard.audit.files import chunks
-from ratelimit_guard.audit.people import declared_uses
+from ratelimit_guard.audit.people import read_people
 from ratelimit_guard.baseline import MAX_KEPT, Baseline
 from ratelimit_guard.cli import app
 from ratelimit_guard.errors import ConfigError
@@ -132,13 +132,13 @@ def test_accounts_file_with_no_account(tmp_path: Path, account: object) -> None:
     """Only strings and numbers name an account."""
     file = written(tmp_path / "accounts", jsonl([{"account": account, "declared": "class"}]))
     with pytest.raises(ConfigError, match="line 1"):
-        declared_uses(file, [])
+        read_people(file)
 
 
 def test_nested_files_are_refused(tmp_path: Path) -> None:
     """A hundred thousand brackets are nobody's file."""
     file = written(tmp_path / "file", b"[" * 100_000)
-    for read in (Baseline.load, lambda path: declared_uses(path, [])):
+    for read in (Baseline.load, read_people):
         with pytest.raises(ConfigError):
             read(file)
     assert run("explain", "a", "--verdicts", file).exit_code == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from audit.groups import day
 from audit.results import HOSTILE, account, named, result
 from ratelimit_guard.audit import report
 
@@ -49,6 +50,13 @@ def test_browser_runs_the_script_and_finds_nothing_to_complain_of(tmp_path: Path
     assert console == []
     assert '<html lang="en" data-script="ran">' in dom
     assert f"{3 * len(HOSTILE)} of {3 * len(HOSTILE)} rows" in dom
+
+
+def test_browser_has_nothing_against_campaigns(tmp_path: Path) -> None:
+    """Pictures and tables of members keep to the policy too."""
+    dom, console = browse(report.render(day(30)), tmp_path)
+    assert console == []
+    assert "30 of 30 rows" in dom
 
 
 def test_browser_refuses_what_is_not_the_report_s_own(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 from audit.logs import NOTHING, attacker, honest, jsonl, mixed, written
 from audit.results import HOSTILE, account, named, result, signal, timeline
 from ratelimit_guard.audit import AuditResult, Example, audit
-from ratelimit_guard.audit.lines import read_verdict, restricted_requests, write_verdicts
+from ratelimit_guard.audit.lines import Verdict, read_verdicts, write_verdicts
 from ratelimit_guard.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -34,6 +35,11 @@ def refuse(constant: str) -> NoReturn:
 def parsed(one: AuditResult) -> list[dict[str, Any]]:
     """Its lines, by a parser that takes neither NaN nor Infinity."""
     return [json.loads(line, parse_constant=refuse) for line in text(one).splitlines()]
+
+
+def read_verdict(lines: Iterable[str], name: str) -> Verdict | None:
+    """The line of an account."""
+    return read_verdicts(lines, name).verdict
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +105,8 @@ def test_every_account_is_read_back(real: AuditResult) -> None:
     for one in real.accounts:
         found = read_verdict(lines, one.account)
         assert found is not None
-        back, mode = found
-        assert mode == "enforce"
+        back, mode, campaign = found
+        assert (mode, campaign) == ("enforce", None)
         signals = tuple(
             each._replace(evidence=down(each.evidence), threshold=each.threshold and down(each.threshold))
             for each in one.signals
@@ -124,7 +130,7 @@ def test_made_up_account_is_read_back(level: Any, mode: Any) -> None:
     )
     one = replace(one, timeline=tuple(point._replace(score=round(point.score, 3)) for point in one.timeline))
     one = replace(one, score=round(one.score, 3))
-    assert read_verdict(text(result(one, mode=mode)).splitlines(), "a") == (one, mode)
+    assert read_verdict(text(result(one, mode=mode)).splitlines(), "a") == (one, mode, None)
 
 
 NAMES = [*HOSTILE, 'a"b', "a\\b", "a\nb", "a\r\nb", "\u2028", "\x85", "é", "💥", " ", "null", '{"account": "x"}']
@@ -207,8 +213,3 @@ def test_broken_line_is_refused(line: str) -> None:
     assert line != GOOD
     with pytest.raises(ConfigError, match=r"no file of verdicts: write one with .*--verdicts FILE"):
         read_verdict([line], "a")
-
-
-def test_nobody_is_restricted_by_single_requests() -> None:
-    """The file of single requests is empty before there are campaigns."""
-    assert list(restricted_requests()) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import re
 import unicodedata
 from dataclasses import replace
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from audit.results import HOSTILE, START, account, calibration, many, named, result, timeline
+from audit.groups import day
+from audit.results import HOSTILE, account, calibration, many, named, result, timeline
 from ratelimit_guard.audit import report
-from ratelimit_guard.audit.result import Example, Point
+from ratelimit_guard.audit.result import Example
 
 if TYPE_CHECKING:
     from ratelimit_guard.audit.result import AccountResult, AuditResult, Level, Mode
@@ -77,6 +77,8 @@ AUDITS = {
     "every level": result(*(drawn(one) for one in (account(level="throttle"), account("b", "observe"), account("c")))),
     "hostile": named(HOSTILE),
     "many": result(*many(500)),
+    "campaigns": day(30, account("honest", restricted=2)),
+    "relay": day(3, kind="provenance"),
 }
 
 
@@ -231,7 +233,9 @@ def test_restricted_account_has_its_evidence() -> None:
     assert "prompts began and ended with text from two different earlier prompts" in found.text("li")
     assert "Declared use: translation." in text
     assert "2026-11-20 10:00:00 req-1 recombination" in text
-    label = "Score over requests: it ends at 1.16, the threshold is 1, crossed after 41 requests, 2026-11-20 10:50:12."
+    label = (
+        "Score over requests: it ends at 1.16, the threshold is 1, restricted after 41 requests, 2026-11-20 10:50:12."
+    )
     assert label in found.values("aria-label")
     assert "observes only" in found.text("td")
 
@@ -328,60 +332,3 @@ def test_usage_adds_up_per_tenant() -> None:
         report.Usage("large", 2, 90, 51, 10, 0.9, "observe"),
         report.Usage("small", 1, 10, 9, 100, 0.1, "none"),
     ]
-
-
-def test_timeline_crosses_the_threshold_where_the_account_was_flagged() -> None:
-    """The stair is below the dashed line before the flag and on or above it after."""
-    one = account(level="throttle")
-    plot = report.timeline(replace(one, timeline=timeline(one)))
-    assert plot is not None
-    assert plot.flag is not None
-    steps = [(float(x), float(y)) for x, y in re.findall(r"H([\d.]+)V([\d.]+)", plot.stair)]
-    assert all((y <= plot.axes.threshold) == (x >= plot.flag.at) for x, y in steps)
-    assert plot.flag.label == "after 41 requests, 2026-11-20 10:50:12"
-    assert plot.stair.endswith(f"H{report.RIGHT}")
-
-
-def test_timeline_without_points_is_none() -> None:
-    """No plot rather than an empty one."""
-    assert report.timeline(account(level="throttle")) is None
-
-
-def test_thinned_timeline_keeps_the_crossing_and_the_end() -> None:
-    """Ten thousand points become a few hundred, and the verdict does not move."""
-    points = tuple(Point(START + at, at, at / 7_777) for at in range(10_000))
-    kept = report.thinned(points)
-    assert {points[0], points[7_777], points[-1]} <= set(kept)
-    assert len(kept) <= report.STEPS + 2
-    assert report.thinned(points[:3]) == list(points[:3])
-
-
-@pytest.mark.parametrize("highest", [0.0, 0.3, 1.0, 1.9, 3.3, 500.0])
-def test_plots_stay_inside_their_frame(highest: float) -> None:
-    """Whatever the score and however many requests: no mark and no label outside, and the threshold always shown."""
-    one = account(level="throttle", score=highest, requests=10**9, flagged_after=10**9)
-    plot = report.timeline(replace(one, timeline=(Point(START, 1, 0.0), Point(START, 10**9, highest))))
-    cloud = report.scatter([one, account("b", requests=0, counted=0, score=-1.0)])
-    assert plot is not None
-    assert cloud is not None
-    marks = [re.findall(r"[MH]([\d.]+)", plot.stair), re.findall(r"M([\d.]+)", "".join(cloud.marks.values()))]
-    heights = [re.findall(r"V([\d.]+)", plot.stair), re.findall(r"M[\d.]+ ([\d.]+)", "".join(cloud.marks.values()))]
-    assert all(report.LEFT <= float(x) <= report.RIGHT for row in marks for x in row)
-    assert all(report.TOP <= float(y) <= report.BASE for row in heights for y in row)
-    for axes in (plot.axes, cloud.axes):
-        assert report.TOP < axes.threshold < report.BASE
-        assert all(report.LEFT <= tick.at <= report.RIGHT for tick in axes.across)
-        assert 2 <= len(axes.across) <= 11
-
-
-def test_scatter_keeps_every_flagged_account_and_the_heaviest() -> None:
-    """The cloud is thinned, the verdicts are not, and the number left out is told."""
-    quiet = [account(f"q{index}", requests=index + 1, score=(index % 97) / 100) for index in range(4_500)]
-    worst = [account(f"t{index}", "throttle", requests=2**index, score=1.5) for index in range(12)]
-    cloud = report.scatter([*worst, *quiet])
-    assert cloud is not None
-    assert cloud.marks["throttle"].count("M") == 12
-    assert cloud.marks["none"].count("M") <= report.DRAWN
-    assert cloud.left_out == 4_500 - math.ceil(4_500 / 3)
-    rightmost = max(int(x) for x in re.findall(r"M(\d+)", cloud.marks["none"]))
-    assert rightmost == round(report.LEFT + (report.RIGHT - report.LEFT) * math.log10(4_500) / 4)

@@ -93,7 +93,7 @@ def test_size_of_chunks_does_not_matter(size: int) -> None:
     data = b"{}\n\nnonsense\r\n" + jsonl(mixed(honest(10), attacker())) + b'{"account": "last", "time": 1800000000}'
 
     def fed(step: int) -> tuple[Any, Any]:
-        auditor = _audit.Auditor(pairs, dialects, b"a fixed secret 16", 0.001, None, 100)
+        auditor = _audit.Auditor(pairs, dialects, b"a fixed secret 16", 0.001, None, 100, None)
         for start in range(0, len(data), step):
             auditor.feed(data[start : start + step])
         auditor.end_file()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ratelimit_guard.audit import audit, calibrate
-from ratelimit_guard.audit.people import declared_uses
+from ratelimit_guard.audit.people import read_people
 
 if TYPE_CHECKING:
     from ratelimit_guard.audit import AccountResult, AuditResult
@@ -55,7 +55,8 @@ def single() -> Labelled:
     people, truth = needed("dev_single.accounts.jsonl.gz"), needed("dev_single.labels.jsonl.gz")
     with gzip.open(truth, "rt", encoding="utf-8") as file:
         labels = {label["account"]: label for label in map(json.loads, file)}
-    result = audit([traffic], baseline=calibrate([history]), declared=declared_uses(people, []))
+    known = read_people(people)
+    result = audit([traffic], baseline=calibrate([history]), declared=known.uses, payers=known.payers)
     return Labelled(result, labels)
 
 

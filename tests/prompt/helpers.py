@@ -45,7 +45,7 @@ def read(text: str) -> Prompt:
 
 def facts(prompt: Prompt) -> dict[str, Any]:
     """Everything that is known about a prompt, to be compared."""
-    known = {name: getattr(prompt, name) for name in (*COUNTS, *HASHES, *LISTS, "features", "problem")}
+    known = {name: getattr(prompt, name) for name in (*COUNTS, *HASHES, *LISTS, "features", "capability", "problem")}
     return known | {"minhash": prompt.minhash.to_bytes()}
 
 

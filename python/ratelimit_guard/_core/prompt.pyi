@@ -170,6 +170,12 @@ class Prompt:
     @property
     def features(self) -> bytes:
         """Words hashed into 128 signed bytes, as a vector of length 127."""
+    @property
+    def capability(self) -> str:
+        """What is asked for: `code`, `maths`, `tools` (also where the body declares any), `instructions` (made up for
+        others to answer), `writing` or `other`. By a small lexicon, in the first and last 48 words of system text and
+        last turn: a hint, wrong now and then.
+        """
     def __bool__(self) -> bool: ...
 
 DIALECTS: dict[str, dict[str, str]]

@@ -8,7 +8,19 @@ result = audit([Path("yesterday.jsonl.gz")], baseline=baseline)
 restricted = [account for account in result.accounts if account.level == "throttle"]
 """
 
-from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration, Example, Point, Signal, Suspect
+from ratelimit_guard.audit.result import (
+    AccountResult,
+    AuditResult,
+    Bin,
+    Calibration,
+    Campaign,
+    Example,
+    Match,
+    Point,
+    RestrictedRequest,
+    Signal,
+    Suspect,
+)
 from ratelimit_guard.audit.run import audit, calibrate
 from ratelimit_guard.baseline import Baseline
 
@@ -16,9 +28,13 @@ __all__ = [
     "AccountResult",
     "AuditResult",
     "Baseline",
+    "Bin",
     "Calibration",
+    "Campaign",
     "Example",
+    "Match",
     "Point",
+    "RestrictedRequest",
     "Signal",
     "Suspect",
     "audit",

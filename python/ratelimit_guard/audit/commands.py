@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +15,11 @@ from typer.core import TyperCommand
 
 from ratelimit_guard.audit import audit as run_audit
 from ratelimit_guard.audit import calibrate as run_calibrate
-from ratelimit_guard.audit.lines import read_verdict, restricted_requests, write_verdicts
+from ratelimit_guard.audit.explain import explained
+from ratelimit_guard.audit.lines import read_verdicts, write_request, write_verdicts
 from ratelimit_guard.audit.maps import read_map
 from ratelimit_guard.audit.outputs import output
-from ratelimit_guard.audit.people import declared_uses
-from ratelimit_guard.audit.sentences import telling_examples, verdict_sentences, visible, why_not
+from ratelimit_guard.audit.people import read_people
 from ratelimit_guard.audit.summary import calibrated, summary
 from ratelimit_guard.baseline import Baseline
 from ratelimit_guard.detector import DEFAULT_ALPHA
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Logs = Annotated[list[Path], typer.Argument(help="JSONL, plain or gzip, zstd, xz; - is standard input")]
-AccountsOption = Annotated[Path | None, typer.Option(help='JSONL: {"account": …, "declared": use or null}')]
+AccountsOption = Annotated[
+    Path | None, typer.Option(help='JSONL: {"account": …, "declared": use, "payment": who pays}')
+]
 DeclareOption = Annotated[list[str] | None, typer.Option(help="ACCOUNT=class, research or evaluation")]
 MapOption = Annotated[list[str], typer.Option("--map", help="plain, litellm, nginx, a TOML file, or COLUMN=PATH")]
 
@@ -65,15 +68,15 @@ def audit(
     alpha: Annotated[float, typer.Option(help="honest accounts that may be restricted")] = DEFAULT_ALPHA,
     columns: MapOption = [],  # noqa: B006  typer's way to a list that may be left out
     verdicts: Annotated[Path | None, typer.Option(help="write a line of JSON for each account")] = None,
-    requests: Annotated[Path | None, typer.Option(help="write single restricted requests")] = None,
+    requests: Annotated[Path | None, typer.Option(help="write requests that campaigns restrict")] = None,
     report: Annotated[Path | None, typer.Option(help="write an HTML page")] = None,
 ) -> None:
-    """Find accounts that extract the model in a gateway's log."""
+    """Find accounts that extract the model in a gateway's log, alone or as one group."""
     with _errors(), ExitStack() as files:
         if history and baseline:
             msg = "give --history or --baseline, not both"
             raise ConfigError(msg)
-        uses, layout = declared_uses(accounts, declare or []), read_map(columns) if columns else None
+        people, layout = read_people(accounts, declare or []), read_map(columns) if columns else None
         known = Baseline.load(baseline) if baseline else None
         outputs = [path.resolve() for path in (verdicts, requests, report) if path]
         if len(set(outputs)) < len(outputs):
@@ -86,20 +89,22 @@ def audit(
         )
         with _progress([*(history or ()), *traffic]) as progress:
             if history:
-                known = run_calibrate(history, declared=uses, columns=layout, progress=progress)
+                known = run_calibrate(
+                    history, declared=people.uses, payers=people.payers, columns=layout, progress=progress
+                )
             result = run_audit(
                 traffic,
                 baseline=known,
                 alpha=alpha,
-                declared=uses,
+                declared=people.uses,
                 restrict=restrict or (),
+                payers=people.payers,
                 columns=layout,
                 progress=progress,
+                restricted=partial(write_request, file=to_requests) if to_requests else lambda _request: None,
             )
         if to_verdicts:
             write_verdicts(result, to_verdicts)
-        if to_requests:
-            to_requests.writelines(restricted_requests())
         if to_report:
             from ratelimit_guard.audit.report import render  # noqa: PLC0415  jinja2 only when asked for
 
@@ -119,32 +124,31 @@ def calibrate(
 ) -> None:
     """Learn from a history what honest accounts do."""
     with _errors(), output(target, history) as file:
-        uses, layout = declared_uses(accounts, declare or []), read_map(columns) if columns else None
+        people, layout = read_people(accounts, declare or []), read_map(columns) if columns else None
         with _progress(history) as progress:
-            baseline = run_calibrate(history, declared=uses, columns=layout, progress=progress)
+            baseline = run_calibrate(
+                history, declared=people.uses, payers=people.payers, columns=layout, progress=progress
+            )
         file.write(baseline.dumps())
         _print(calibrated(baseline, target))
 
 
 def explain(
-    account: Annotated[str, typer.Argument(help="the account, as in the log")],
+    name: Annotated[str, typer.Argument(help="an account, as in the log, or a campaign, such as C1")],
     verdicts: Annotated[Path, typer.Option(help="what `audit --verdicts` wrote")] = Path("verdicts.jsonl"),
 ) -> None:
-    """Say why an account was restricted, or why not."""
+    """Say why an account was restricted, or why not; or what makes a campaign of accounts."""
     with _errors():
         try:
             with verdicts.open(encoding="utf-8") as file:
-                found = read_verdict(file, account)
+                found = read_verdicts(file, name)
         except (OSError, UnicodeDecodeError) as error:
             msg = f"cannot read {verdicts}: {error}: write it with `ratelimit-guard audit … --verdicts {verdicts}`"
             raise ConfigError(msg) from None
-        if found is None:
-            msg = f"{verdicts} has no account {account!r:.300}"
+        if found.verdict is None and not found.members:
+            msg = f"{verdicts} has no account {name!r:.300}"
             raise ConfigError(msg)
-        known, _ = found
-        lines = [*verdict_sentences(known), *([why_not(known)] if known.score <= 1 else [])]
-        examples = [f"  {one.signal}: request {visible(one.request)}" for one in telling_examples(known)]
-        _print([*(f"- {line}" for line in lines), *examples])
+        _print(explained(found))
 
 
 def _print(parts: Iterable[Table | str]) -> None:

@@ -28,6 +28,8 @@ PRESETS: dict[str, Map] = {
         "path": ("path", "url", "endpoint"),
         "answer_tokens": ("usage.completion_tokens", "usage.output_tokens", "response.usage.completion_tokens"),
         "request": ("request", "request_body", "body"),
+        "reply": ("reply", "response_text", "completion"),
+        "address": ("ip", "client_ip", "remote_addr"),
     },
     # LiteLLM's StandardLoggingPayload, as its file, S3 and GCS loggers write it, and rows of LiteLLM_SpendLogs.
     "litellm": {
@@ -39,6 +41,7 @@ PRESETS: dict[str, Map] = {
         "path": ("call_type",),
         "answer_tokens": ("completion_tokens",),
         "request": ("proxy_server_request.body", "proxy_server_request", ""),
+        "address": ("requester_ip_address", "metadata.requester_ip_address"),
     },
     # nginx with log_format escape=json and "$request_body" in it; docs/audit.md has the directive.
     "nginx": {
@@ -50,6 +53,7 @@ PRESETS: dict[str, Map] = {
         "path": ("uri", "request_uri"),
         "answer_tokens": ("completion_tokens",),
         "request": ("request_body",),
+        "address": ("remote_addr",),
     },
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ratelimit_guard.audit.files import BrokenFileError, chunks
 from ratelimit_guard.detector import USES
@@ -13,24 +13,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+PAYERS = ("payer", "payment", "payment_method", "billing_account")
+"""Keys under which exports name who pays for an account; the first that holds a name counts."""
 
-def declared_uses(file: Path | None, declarations: Sequence[str]) -> dict[str, str]:
-    """Account → declared use, from the accounts file (`{"account": …, "declared": …}`) and from `ACCOUNT=USE`.
+
+class People(NamedTuple):
+    """Account → declared use, and account → who pays for it."""
+
+    uses: dict[str, str]
+    payers: dict[str, str]
+
+
+def read_people(file: Path | None, declarations: Sequence[str] = ()) -> People:
+    """From the accounts file (`{"account": …, "declared": …, "payment": …}`) and from `ACCOUNT=USE`.
 
     `ConfigError` that names the line for what is no account, or a use that means nothing.
     """
-    uses: dict[str, str] = {}
+    people = People({}, {})
     for number, line in enumerate(_lines(file) if file else (), 1):
-        account, use = _declaration(line, f"{file}, line {number}")
-        if use is not None:
-            uses[account] = _checked(use, f"{file}, line {number}")
+        if not line.strip():
+            continue
+        account, record = _record(line, f"{file}, line {number}")
+        if (use := record.get("declared")) is not None:
+            people.uses[account] = _checked(use, f"{file}, line {number}")
+        if payer := _payer(record):
+            people.payers[account] = payer
     for word in declarations:
         account, equals, use = word.rpartition("=")
         if not equals or not account:
             msg = f"--declare {word!r:.100}: write ACCOUNT=USE"
             raise ConfigError(msg)
-        uses[account] = _checked(use, f"--declare {word!r:.100}")
-    return uses
+        people.uses[account] = _checked(use, f"--declare {word!r:.100}")
+    return people
 
 
 def _lines(file: Path) -> Iterable[bytes]:
@@ -45,21 +59,26 @@ def _lines(file: Path) -> Iterable[bytes]:
     yield rest
 
 
-def _declaration(line: bytes, place: str) -> tuple[str, Any]:
-    if not line.strip():
-        return "", None
+def _record(line: bytes, place: str) -> tuple[str, dict[str, Any]]:
     try:
         record = json.loads(line)
-        return _name(record["account"]), record.get("declared")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        if account := _name(record["account"]):
+            return account, record
+        raise ValueError  # noqa: TRY301
+    except (ValueError, KeyError, TypeError, RecursionError):
         msg = f'{place}: write {{"account": "…", "declared": "evaluation"}} or null'
         raise ConfigError(msg) from None
 
 
-def _name(account: object) -> str:
-    if isinstance(account, bool) or not isinstance(account, str | int) or account == "":
-        raise ValueError
-    return str(account)
+def _payer(record: dict[str, Any]) -> str | None:
+    """Other values than names are some other column of the operator's, and not ours."""
+    return next(filter(None, (_name(record.get(key)) for key in PAYERS)), None)
+
+
+def _name(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) or None
 
 
 def _checked(use: object, place: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from ratelimit_guard._core import audit as _audit
 from ratelimit_guard.audit.files import BrokenFileError, chunks
 from ratelimit_guard.audit.maps import PRESETS, Map
+from ratelimit_guard.audit.result import RestrictedRequest
 from ratelimit_guard.prompt import DIALECTS
 
 if TYPE_CHECKING:
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Progress: TypeAlias = Callable[[Path, int], None]
+    Restricted: TypeAlias = Callable[[RestrictedRequest], None]
 
 BLOCK = 10_000
 """Accounts that are turned into Python objects at once."""
 
 
 class Settings(NamedTuple):
-    """How a log is read and judged; `declared` and `suspects` are observed at most."""
+    """How a log is read and judged; `declared` and `suspects` are observed at most.
+
+    `payers` are accounts and who pays for them, `known` the texts that a history shares, hashed with its `secret`.
+    """
 
     columns: Map | None
     alpha: float
@@ -30,12 +35,16 @@ class Settings(NamedTuple):
     capacity: int
     declared: Collection[str] = ()
     suspects: Collection[str] = ()
+    payers: Collection[tuple[str, str]] = ()
+    known: bytes | None = None
+    secret: bytes | None = None
 
 
 class Reading(NamedTuple):
     """What came of the lines: `skipped` by reason, with the place of the first; `notes` on what was odd."""
 
     auditor: _audit.Auditor
+    secret: bytes
     totals: dict[str, Any]
     skipped: dict[str, tuple[int, str]]
     notes: dict[str, int]
@@ -46,39 +55,72 @@ class Reading(NamedTuple):
             yield from self.auditor.accounts(start, start + BLOCK)
 
 
-def read(paths: Sequence[Path], settings: Settings, progress: Progress) -> Reading:
-    """Feed the files in their order. `ConfigError` for one that cannot be opened; one that breaks off is noted."""
-    auditor: _audit.Auditor | None = None
+def campaign_name(number: int) -> str:
+    """What a campaign is called wherever it is mentioned."""
+    return f"C{number}"
+
+
+def read(paths: Sequence[Path], settings: Settings, progress: Progress, restricted: Restricted) -> Reading:
+    """Feed the files in their order, and tell of each request that a campaign restricts as soon as it is known.
+
+    `ConfigError` for a file that cannot be opened; one that breaks off is noted.
+    """
+    reader: _Reader | None = None
     started: list[Path] = []
     damaged = 0
     for path in paths:
         try:
             for chunk in chunks(path, partial(progress, path)):
-                if auditor is None:
+                if reader is None:
                     # Nobody who calls the model knows what others sent at the start of the log.
-                    auditor = _auditor(settings, blake2b(chunk, digest_size=16).digest())
-                auditor.feed(chunk)
+                    reader = _Reader(settings, blake2b(chunk, digest_size=16).digest(), restricted)
+                reader.feed(chunk)
         except BrokenFileError:
             damaged += 1
         # Not its truth: that is how many accounts it has.
-        if auditor is not None:
-            auditor.end_file()
+        if reader is not None:
+            reader.end_file()
             started.append(path)
-    if auditor is None:
-        auditor = _auditor(settings, bytes(16))
-    totals = auditor.totals
+    if reader is None:
+        reader = _Reader(settings, bytes(16), restricted)
+    totals = reader.auditor.totals
     skipped = {why: (lines, f"{started[file]}:{line}") for why, (lines, file, line) in totals["skipped"].items()}
-    return Reading(auditor, totals, skipped, _notes(totals, damaged))
+    return Reading(reader.auditor, reader.secret, totals, skipped, _notes(totals, damaged))
+
+
+class _Reader:
+    """An auditor, drained after each chunk: what it restricts may be as long as the log."""
+
+    def __init__(self, settings: Settings, secret: bytes, restricted: Restricted) -> None:
+        self.secret = settings.secret or secret
+        self.auditor = _auditor(settings, self.secret)
+        self._restricted = restricted
+
+    def feed(self, chunk: bytes) -> None:
+        self.auditor.feed(chunk)
+        self._drain()
+
+    def end_file(self) -> None:
+        self.auditor.end_file()
+        self._drain()
+
+    def _drain(self) -> None:
+        for request, account, time, campaign in self.auditor.restricted():
+            self._restricted(RestrictedRequest(request, account, time, campaign_name(campaign)))
 
 
 def _auditor(settings: Settings, secret: bytes) -> _audit.Auditor:
     columns = [(column, path) for column, paths in (settings.columns or PRESETS["plain"]).items() for path in paths]
     dialects = [(name, dict(table)) for name, table in DIALECTS.items()]
-    auditor = _audit.Auditor(columns, dialects, secret, settings.alpha, settings.guard, settings.capacity)
+    auditor = _audit.Auditor(
+        columns, dialects, secret, settings.alpha, settings.guard, settings.capacity, settings.known
+    )
     for account in settings.declared:
         auditor.declare(account)
     for account in settings.suspects:
         auditor.suspect(account)
+    for account, payer in settings.payers:
+        auditor.relate(account, payer)
     return auditor
 
 

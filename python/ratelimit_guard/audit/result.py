@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 Level: TypeAlias = Literal["none", "observe", "throttle"]
 Mode: TypeAlias = Literal["enforce", "shadow"]
+Kind: TypeAlias = Literal["rotation", "provenance"]
 
 
 class Signal(NamedTuple):
@@ -48,6 +49,10 @@ class AccountResult:
     `requests` are all records of the account, `answered` those with an answer, `counted` those that the detector
     judged: answered, and a prompt in them. `suspect`: one of the history, observed at most until the operator
     decides about it. `flagged_after` and the points of `timeline` count all records.
+
+    `campaign` names the campaign that the account is a member of. `matched` requests hold texts that unrelated tenants
+    share, `rotations` of them in a combination that the account had not used before; `restricted` requests would have
+    been restricted because of a campaign, and may be some of an account that is no member.
     """
 
     account: str
@@ -68,6 +73,68 @@ class AccountResult:
     signals: tuple[Signal, ...]
     timeline: tuple[Point, ...] = ()
     examples: tuple[Example, ...] = ()
+    campaign: str | None = None
+    matched: int = 0
+    restricted: int = 0
+    rotations: int = 0
+
+
+class RestrictedRequest(NamedTuple):
+    """A request that would have been restricted because of a campaign."""
+
+    request: str
+    account: str
+    time: float
+    campaign: str
+
+
+class Bin(NamedTuple):
+    """Matching and restricted requests of a campaign from `time` on."""
+
+    time: float
+    matches: int
+    restricted: int
+
+
+class Match(NamedTuple):
+    """A request that holds what a campaign shares."""
+
+    time: float
+    request: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Accounts that act as one, called C1, C2 and so on in the order of their conviction.
+
+    Of the kind `rotation` they put their prompts together from common pieces, of the kind `provenance` they continue
+    conversations whose answers were given to another account. `first` and `last` are times of matching requests.
+    `addresses` are different networks of their callers (/24 or /48), at most 1,024 counted. `pieces` are texts that
+    belong to the campaign, or links between its accounts. `matches` requests hold them, `events` of these show what
+    convicts; `capabilities` counts them by what they ask for. `timeline` has at most 64 bins of `width` seconds each,
+    those without a match left out. `members` are accounts, those with the most matches first.
+    """
+
+    name: str
+    kind: Kind
+    first: float
+    last: float
+    convicted: float
+    accounts: int
+    tenants: int
+    payers: int
+    addresses: int
+    pieces: int
+    matches: int
+    events: int
+    evidence: float
+    restricted: int
+    capabilities: dict[str, int]
+    timeline: tuple[Bin, ...] = ()
+    width: float = 0.0
+    examples: tuple[Match, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 class Suspect(NamedTuple):
@@ -116,6 +183,7 @@ class AuditResult:
     first: float | None
     last: float | None
     accounts: tuple[AccountResult, ...]
+    campaigns: tuple[Campaign, ...] = ()
     calibration: Calibration | None = None
     skipped: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     notes: dict[str, int] = field(default_factory=dict[str, int])

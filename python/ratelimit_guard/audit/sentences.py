@@ -180,7 +180,7 @@ def signal_sentence(signal: Signal) -> str:
 def verdict_sentences(account: AccountResult) -> list[str]:
     """What would have happened to an account, when, after how many requests, on which signals; then one per signal."""
     if account.level == "none":
-        return ["Not flagged."]
+        return ["Not restricted as a whole." if account.restricted else "Not flagged."]
     over = over_threshold(account)
     if account.level == "observe":
         said = [_observation(account)]
@@ -223,7 +223,8 @@ def _observation(account: AccountResult) -> str:
         return f"Observed, not restricted: its declared use is {name(account.declared)}."
     if account.suspect:
         return "Observed, not restricted: it is a suspect of the history and waits for the operator's decision."
-    return f"Observed, not restricted: its highest score was {score(account.score)}, and 1 restricts."
+    whole = " as a whole" if account.restricted else ""
+    return f"Observed, not restricted{whole}: its highest score was {score(account.score)}, and 1 restricts."
 
 
 def _restriction(account: AccountResult) -> str:

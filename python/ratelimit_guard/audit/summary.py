@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from ratelimit_guard.audit.sentences import amount, main_signal, over_threshold, visible
+from ratelimit_guard.audit import campaign_sentences as campaigns
+from ratelimit_guard.audit.sentences import amount, main_signal, moment, over_threshold, visible
 from ratelimit_guard.detector import DEFAULT_ALPHA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration
+    from ratelimit_guard.audit.result import AccountResult, AuditResult, Calibration, Campaign
     from ratelimit_guard.baseline import Baseline
 
 SHOWN = 20
-"""Accounts in the table; the file of verdicts has them all."""
+"""Accounts in the table, and campaigns; the file of verdicts has them all."""
 
 
 def calibrated(baseline: Baseline, file: Path) -> Iterator[str]:
@@ -49,6 +50,8 @@ def summary(result: AuditResult) -> Iterator[Table | str]:
     would = "would be restricted" + (" (shadow: no history was given)" if result.mode == "shadow" else "")
     read = f"{amount(result.records, 'request')} of {amount(len(result.accounts), 'account')}"
     yield f"{read}: {restricted} {would}, {len(found) - restricted} observed"
+    if result.campaigns:
+        yield from _campaigns(result)
     waiting = [account.account for account in found if account.suspect and account.score > 1]
     if waiting:
         yield f"- {amount(len(waiting), 'suspect')} of the history wait for your decision, see --restrict"
@@ -66,7 +69,8 @@ def _table(accounts: list[AccountResult]) -> Table:
     for account in accounts:
         over = [signal.name for signal in over_threshold(account)]
         strongest = main_signal(account)
-        signals = over or ([strongest.name] if strongest else [])
+        reasons = [*over, *([account.campaign] if account.campaign else [])]
+        reasons = reasons or ([strongest.name] if strongest else [])
         after = "" if account.flagged_after is None else f"{account.flagged_after:,}"
         table.add_row(
             visible(account.account),
@@ -75,9 +79,40 @@ def _table(accounts: list[AccountResult]) -> Table:
             f"{account.score:.2f}",
             f"{account.requests:,}",
             after,
-            ", ".join(signals),
+            ", ".join(reasons),
         )
     return table
+
+
+def _campaigns(result: AuditResult) -> Iterator[Table | str]:
+    shown = result.campaigns[:SHOWN]
+    yield _groups(shown)
+    yield campaigns.found(result.campaigns)
+    for one in shown:
+        yield f"- {one.name}: {campaigns.shared(one, result.mode)}"
+
+
+def _groups(shown: Sequence[Campaign]) -> Table:
+    """Narrow enough for 80 columns: times without year and seconds, one below the other."""
+    table = Table()
+    for head in ("name", "accounts", "tenants", "first seen → convicted", "matching", "restricted", "asks for"):
+        table.add_column(head, no_wrap="→" not in head)
+    for one in shown:
+        table.add_row(
+            one.name,
+            f"{one.accounts:,}",
+            f"{one.tenants:,}",
+            f"{_short(one.first)} → {_short(one.convicted)}",
+            f"{one.matches:,}",
+            f"{one.restricted:,}",
+            campaigns.target(one),
+        )
+    return table
+
+
+def _short(seconds: float) -> str:
+    text = moment(seconds)
+    return text[5:16] if text[4:5] == "-" else text
 
 
 def _reliance(calibration: Calibration, alpha: float) -> Iterator[str]:

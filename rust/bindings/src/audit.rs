@@ -1,17 +1,23 @@
 //! `Auditor`: a log in chunks in, accounts out.
 
 use crate::arguments::text;
+use crate::campaign::{from_bytes, row as campaign_row, to_bytes};
 use crate::detector::{by_name, capacity, forgotten, thresholds};
 use crate::error::OrRaise;
 use crate::prompt::{Tables, seed_of, tables};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use ratelimit_guard_core::audit::groups::Group;
 use ratelimit_guard_core::audit::ledger::Tally;
 use ratelimit_guard_core::audit::record::Column;
-use ratelimit_guard_core::audit::{self, Format, Skip};
+use ratelimit_guard_core::audit::totals::Skip;
+use ratelimit_guard_core::audit::{self, Format};
+use ratelimit_guard_core::campaign::campaigns::Campaign;
+use ratelimit_guard_core::campaign::{Correlator, Room};
 use ratelimit_guard_core::detector::Detector;
 use ratelimit_guard_core::detector::signal::{CONVICTING, Signal};
 use ratelimit_guard_core::error::Error;
+use ratelimit_guard_core::prompt::capability::Capability;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[pyclass(frozen, module = "ratelimit_guard._core")]
@@ -34,13 +40,16 @@ impl Auditor {
         alpha: &Bound<'_, PyAny>,
         guard: Option<[f64; CONVICTING]>,
         capacity: &Bound<'_, PyAny>,
+        known: Option<&Bound<'_, PyBytes>>,
     ) -> PyResult<Self> {
         let make = || {
+            let known = known.map(|bytes| from_bytes(bytes.as_bytes())).transpose()?;
             let columns: Vec<_> =
                 columns.iter().map(|(name, path)| column(name, path)).collect::<Result<_, Error>>()?;
             let format = Format::new(&columns, &tables(&dialects)?, seed_of(secret.as_bytes())?)?;
             let detector = Detector::new(thresholds(alpha, guard)?, self::capacity(capacity)?);
-            Ok(Self(Mutex::new(audit::Auditor::new(format, detector))))
+            let correlator = Correlator::new(Room::default(), known.as_ref());
+            Ok(Self(Mutex::new(audit::Auditor::new(format, detector, correlator))))
         };
         make().or_raise(py)
     }
@@ -51,6 +60,43 @@ impl Auditor {
 
     fn suspect(&self, account: &Bound<'_, PyString>) {
         self.lock().suspect(&account.to_string_lossy());
+    }
+
+    fn relate(&self, account: &Bound<'_, PyString>, payer: &Bound<'_, PyString>) {
+        self.lock().relate(&account.to_string_lossy(), &payer.to_string_lossy());
+    }
+
+    fn known<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let known = py.detach(|| {
+            let auditor = self.lock();
+            auditor.correlator.known(auditor.ledger.tallies().len())
+        });
+        PyBytes::new(py, &to_bytes(&known))
+    }
+
+    fn restricted(&self) -> Vec<(String, String, f64, u32)> {
+        let mut auditor = self.lock();
+        let taken = std::mem::take(&mut auditor.restricted);
+        let root = |campaign| auditor.correlator.campaigns.root(campaign);
+        taken.into_iter().map(|one| (one.id.into(), one.account.into(), one.time, root(one.campaign))).collect()
+    }
+
+    fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found: Vec<_> = {
+            let auditor = self.lock();
+            let campaigns = &auditor.correlator.campaigns;
+            let groups = auditor.groups.convicted(campaigns).into_iter();
+            let of =
+                |number| auditor.ledger.tallies().iter().filter(|one| campaigns.root(one.campaign) == number).count();
+            let row = |(number, group)| Some((number, campaigns.get(number)?.clone(), group, of(number)));
+            groups.filter_map(row).collect()
+        };
+        let rows = found.iter().map(|(number, campaign, group, accounts)| {
+            let dict = group_row(py, *number, campaign, group)?;
+            dict.set_item("accounts", accounts)?;
+            Ok(dict)
+        });
+        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
     }
 
     fn feed(&self, chunk: &Bound<'_, PyBytes>) {
@@ -72,7 +118,10 @@ impl Auditor {
             let auditor = self.lock();
             let tallies = auditor.ledger.tallies();
             let end = end.min(tallies.len());
-            tallies[start.min(end)..end].to_vec()
+            let campaigns = &auditor.correlator.campaigns;
+            let convicted = |campaign| Some(campaigns.root(campaign)).filter(|&root| campaigns.is_convicted(root));
+            let with_root = |tally: &Tally| Tally { campaign: convicted(tally.campaign).unwrap_or(0), ..tally.clone() };
+            tallies[start.min(end)..end].iter().map(with_root).collect::<Vec<_>>()
         };
         let rows: Vec<_> = tallies.iter().map(|tally| row(py, tally)).collect::<PyResult<_>>()?;
         PyList::new(py, rows)
@@ -133,6 +182,10 @@ fn row<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
     dict.set_item("output_tokens", tally.output_tokens)?;
     dict.set_item("first", tally.first)?;
     dict.set_item("last", tally.last)?;
+    dict.set_item("campaign", Some(tally.campaign).filter(|&campaign| campaign != 0))?;
+    dict.set_item("matched", tally.matched)?;
+    dict.set_item("rotations", tally.rotations)?;
+    dict.set_item("restricted", tally.restricted)?;
     dict.set_item("level", tally.level.name())?;
     dict.set_item("score", tally.score)?;
     let flag = tally.flag.as_ref().map(|flag| (flag.time, &*flag.id, flag.after));
@@ -160,4 +213,26 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add("COLUMNS", PyTuple::new(py, Column::ALL.map(Column::name))?)?;
     module.add_function(wrap_pyfunction!(cut_name, &module)?)?;
     Ok(module)
+}
+
+/// What `Campaign` of the Python side is made of.
+fn group_row<'py>(py: Python<'py>, number: u32, campaign: &Campaign, group: &Group) -> PyResult<Bound<'py, PyDict>> {
+    let dict = campaign_row(py, number, campaign)?;
+    dict.set_item("first", group.first)?;
+    dict.set_item("last", group.last)?;
+    for (name, sketch) in ["tenants", "payers", "addresses"].iter().zip(&group.different) {
+        dict.set_item(name, sketch.as_ref().map_or(0, |sketch| sketch.count().round() as u64))?;
+    }
+    dict.set_item("matches", group.matches)?;
+    dict.set_item("events", group.events)?;
+    dict.set_item("restricted", group.restricted)?;
+    let capabilities = PyDict::new(py);
+    for (capability, &count) in Capability::ALL.iter().zip(&group.capabilities).filter(|(_, count)| **count > 0) {
+        capabilities.set_item(capability.name(), count)?;
+    }
+    dict.set_item("capabilities", capabilities)?;
+    dict.set_item("timeline", PyTuple::new(py, group.timeline().collect::<Vec<_>>())?)?;
+    let examples = group.examples.iter().map(|(time, id, account)| (*time, &**id, &**account));
+    dict.set_item("examples", PyTuple::new(py, examples.collect::<Vec<_>>())?)?;
+    Ok(dict)
 }

@@ -8,6 +8,7 @@ use ratelimit_guard_host::file;
 
 mod arguments;
 mod audit;
+mod campaign;
 mod clock;
 mod detector;
 mod error;
@@ -40,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_submodule(&sketches(module.py())?)?;
     module.add_submodule(&prompt::module(module.py())?)?;
     module.add_submodule(&detector::module(module.py())?)?;
+    module.add_submodule(&campaign::module(module.py())?)?;
     module.add_submodule(&audit::module(module.py())?)
 }
 

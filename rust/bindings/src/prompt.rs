@@ -201,6 +201,10 @@ impl Prompt {
     fn features<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.facts.features.map(i8::cast_unsigned))
     }
+    #[getter]
+    fn capability(&self) -> &'static str {
+        self.facts.capability.name()
+    }
     fn __bool__(&self) -> bool {
         self.facts.words > 0
     }

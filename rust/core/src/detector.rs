@@ -127,7 +127,7 @@ impl Detector {
         self.unlearned = 0;
         // At the first request there is nothing to learn from, nor when a clock went back.
         let is_established = |slot: &&Slot| slot.profile.requests() >= ESTABLISHED && !slot.profile.is_convicted;
-        let established = || self.accounts.slots().iter().filter(is_established);
+        let established = || self.accounts.slots().filter(is_established);
         if now >= at && established().count() >= LEARNING_ACCOUNTS {
             self.thresholds = self.thresholds.learned(established().map(|slot| slot.highest));
         }

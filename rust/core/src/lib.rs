@@ -9,7 +9,7 @@
 //! [`registry`] which quota a cell was written under.
 //!
 //! **Beside the limits**, [`prompt`] reads what a request asks for, [`sketch`] summarises it, [`detector`] judges what
-//! an account asks in the long run, and [`audit`] does so over recorded traffic.
+//! an account asks in the long run, [`campaign`] which accounts act as one, and [`audit`] does so over recorded traffic.
 //!
 //! ```
 //! use ratelimit_guard_core::{hash::Seed, layout::words_for, limiter::*, quota::Quota, sync::AtomicU64, table::Table, time::Nanos};
@@ -27,6 +27,8 @@
 //! ```
 
 pub mod audit;
+pub mod bounded;
+pub mod campaign;
 pub mod cell;
 pub mod counter;
 pub mod detector;

@@ -15,6 +15,7 @@ mod value;
 
 use ratelimit_guard_core::audit::record::Column;
 use ratelimit_guard_core::audit::{Auditor, Format};
+use ratelimit_guard_core::campaign::{Correlator, Room};
 use ratelimit_guard_core::detector::Detector;
 use ratelimit_guard_core::detector::threshold::Thresholds;
 use ratelimit_guard_core::hash::Seed;
@@ -23,6 +24,8 @@ use ratelimit_guard_core::hash::Seed;
 fn rounds(usual: u64) -> u64 {
     if std::env::var_os("RLG_SOAK").is_some() { 100 * usual } else { usual }
 }
+
+const ROOM: Room = Room { keys: 1 << 12, accounts: 1 << 10, answers: 1 << 10 };
 
 /// An auditor of records as [`lines`] writes them.
 fn auditor() -> Auditor {
@@ -36,11 +39,14 @@ fn auditor() -> Auditor {
         (Column::Path, "path"),
         (Column::AnswerTokens, "usage.out"),
         (Column::Request, "request"),
+        (Column::Reply, "reply"),
+        (Column::Address, "address"),
     ];
     let paths = paths.map(|(column, path)| (column, path.to_string()));
     let format = Format::new(&paths, &bodies::all(), Seed([0x5eed, 0xf00d])).unwrap();
     // Low, so that a short stream is enough.
-    Auditor::new(format, Detector::new(Thresholds::new(0.5, Some([0.0; 3])).unwrap(), 1_000))
+    let detector = Detector::new(Thresholds::new(0.5, Some([0.0; 3])).unwrap(), 1_000);
+    Auditor::new(format, detector, Correlator::new(ROOM, None))
 }
 
 /// An auditor that has read this file.

@@ -2,6 +2,8 @@
 
 #[path = "prompt/bounds.rs"]
 mod bounds;
+#[path = "prompt/capability.rs"]
+mod capability;
 #[path = "prompt/golden.rs"]
 mod golden;
 #[path = "prompt/naive.rs"]
@@ -63,6 +65,7 @@ fn difference(one: &Facts, other: &Facts) -> Vec<&'static str> {
         ("segments", one.segments == other.segments),
         ("answers", one.answers == other.answers),
         ("features", one.features == other.features),
+        ("capability", one.capability == other.capability),
     ];
     let different: Vec<_> = fields.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
     assert_eq!(different.is_empty(), one == other);

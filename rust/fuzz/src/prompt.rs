@@ -39,7 +39,7 @@ pub fn prompt_pass(data: &[u8]) {
 
 fn check(body: &[u8], fields: &Fields, scratch: &mut Scratch) {
     let found = facts(body, fields, &Keys::new(Seed(SEED)), scratch);
-    assert_eq!(*found, naive_facts::facts(body, &fields.pieces, SEED));
+    assert_eq!(*found, naive_facts::facts_with_tools(body, &fields.pieces, fields.tools, SEED));
     let Facts { words, keys, segments, answers, .. } = &*found;
     assert!(*words as usize <= MAX_WORDS && keys.len() <= 128 && segments.len() <= 32 && answers.len() <= 8);
     assert!(keys.is_sorted_by(|one, next| one < next));

@@ -1,8 +1,10 @@
 //! What an audit keeps of each account: sums, the highest evidence, and when it was flagged.
 
+use super::Judged;
 use super::timeline::{Point, Timeline};
+use crate::campaign::Found;
 use crate::detector::signal::{SIGNALS, Signal};
-use crate::detector::{Assessment, Level, rounded_down, rounded_up};
+use crate::detector::{Level, rounded_down, rounded_up};
 use crate::hash::ByHash;
 
 /// Accounts with a line of their own, twice as many if those are watched; requests of others are only counted. About
@@ -10,6 +12,9 @@ use crate::hash::ByHash;
 pub const MAX_ACCOUNTS: usize = 1 << 20;
 /// Requests kept as examples of each signal that restricts: the first ones.
 pub const MAX_EXAMPLES: usize = 6;
+
+/// The most that a member scores whose account is not restricted.
+const MEMBER_SCORE: f64 = 0.999;
 
 /// A record as far as the ledger is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +73,14 @@ pub struct Tally {
     pub events: [(u32, u32); SIGNALS],
     /// The highest evidence of each signal.
     pub evidence: [f32; SIGNALS],
+    /// The campaign that it shows itself, or that its requests belong to.
+    pub campaign: u32,
+    /// Requests with pieces that strangers share, of its campaign or none.
+    pub matched: u32,
+    /// Of these, combinations new to it.
+    pub rotations: u32,
+    /// Requests that pay from a campaign's budget.
+    pub restricted: u32,
     /// How the score went.
     pub timeline: Timeline,
     /// Requests that showed a convicting signal: time, name, signal.
@@ -112,9 +125,9 @@ impl Ledger {
 
 impl Tally {
     /// Add a record; `judged` says what the detector made of it.
-    pub fn add(&mut self, entry: &Entry<'_>, judged: Option<&Assessment>) {
-        if let Some(assessment) = judged {
-            self.judge(entry, assessment);
+    pub fn add(&mut self, entry: &Entry<'_>, judged: Option<&Judged>) {
+        if let Some(judged) = judged {
+            self.judge(entry, judged);
         }
         self.requests += 1;
         self.answered += u32::from(entry.is_answered);
@@ -123,13 +136,22 @@ impl Tally {
         self.last = self.last.max(entry.time);
     }
 
-    fn judge(&mut self, entry: &Entry<'_>, assessment: &Assessment) {
+    fn judge(&mut self, entry: &Entry<'_>, judged: &Judged) {
+        let Judged { assessment, found } = judged;
         self.counted += 1;
-        self.level = self.level.max(assessment.level);
-        self.score = self.score.max(assessment.score);
+        self.matched += u32::from(found.matches);
+        self.rotations += u32::from(found.event == Some(true));
+        self.restricted += u32::from(found.pays);
+        if found.campaign != 0 && (found.pays || found.is_member) {
+            self.campaign = found.campaign;
+        }
+        let member = if found.is_member { Level::Observe } else { Level::None };
+        let level = assessment.level.max(if found.is_whole { Level::Throttle } else { member });
+        self.level = self.level.max(level);
+        self.score = self.score.max(assessment.score).max(campaign_score(found));
         let point = Point { time: entry.time, requests: self.requests + 1, score: rounded_down(self.score) };
         self.timeline.add(point);
-        if assessment.level == Level::Throttle && self.flag.is_none() {
+        if level == Level::Throttle && self.flag.is_none() {
             let flag = Flag { time: entry.time, id: entry.id.into(), after: self.requests };
             self.flag = Some(Box::new(flag));
             self.timeline.mark(point);
@@ -146,4 +168,10 @@ impl Tally {
             }
         }
     }
+}
+
+/// Only what restricts an account as a whole scores more than 1.
+fn campaign_score(found: &Found) -> f64 {
+    let shown = if found.is_member { found.score } else { 0.0 };
+    if found.is_whole { shown.max(1.0).next_up() } else { shown.min(MEMBER_SCORE) }
 }

@@ -33,6 +33,10 @@ pub enum Column {
     AnswerTokens,
     /// The body that was sent: an object, or JSON in a string.
     Request,
+    /// Text of the answer.
+    Reply,
+    /// Network address of the caller.
+    Address,
 }
 
 impl Column {
@@ -46,6 +50,8 @@ impl Column {
         Self::Path,
         Self::AnswerTokens,
         Self::Request,
+        Self::Reply,
+        Self::Address,
     ];
 
     /// The name in maps.
@@ -59,12 +65,14 @@ impl Column {
             Self::Path => "path",
             Self::AnswerTokens => "answer_tokens",
             Self::Request => "request",
+            Self::Reply => "reply",
+            Self::Address => "address",
         }
     }
 }
 
 /// How many columns there are.
-pub const COLUMNS: usize = 8;
+pub const COLUMNS: usize = 10;
 /// Paths of a map.
 pub const MAX_PATHS: usize = 64;
 /// Keys of a path: the walk over a record is that deep.

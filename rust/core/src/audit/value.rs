@@ -74,3 +74,10 @@ pub fn generates(json: &str) -> bool {
     let mut last = path.trim_end_matches('/').rsplit('/').take(2);
     !last.any(|segment| NO_TEXT.iter().any(|word| segment.contains(word)))
 }
+
+/// The network of an address: the first three numbers of IPv4, the first three groups of IPv6.
+pub fn network(json: &str) -> &str {
+    let address = bare(json);
+    let mark = if address.contains(':') { ':' } else { '.' };
+    address.match_indices(mark).nth(2).map_or(address, |(end, _)| &address[..end])
+}

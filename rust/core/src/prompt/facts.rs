@@ -1,5 +1,6 @@
 //! The facts of a prompt: hashes, counts and sketches; no text.
 
+use super::capability::{Capability, capability};
 use super::features::{FEATURES, features};
 use super::fields::{Fields, Piece, Role};
 use super::history::{Answer, History, MAX_ANSWERS, history, opening};
@@ -61,6 +62,8 @@ pub struct Facts {
     pub answers: ArrayVec<Answer, MAX_ANSWERS>,
     /// What the words are about.
     pub features: [i8; FEATURES],
+    /// What they ask the model to do.
+    pub capability: Capability,
 }
 
 /// The facts of a scanned body. Cost with AVX2: about 3 ns per byte up to [`MAX_TEXT`], whatever the body holds beyond.
@@ -70,7 +73,7 @@ pub fn facts(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -
         || {
             let history = history(body, &fields.pieces, keys, scratch);
             let last_turn = cut_last_turn(body, &fields.pieces, keys, scratch);
-            derive(history, last_turn, scratch)
+            derive(history, last_turn, fields.tools > 0, keys, scratch)
         },
     )
 }
@@ -105,7 +108,7 @@ fn cut_last_turn(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scrat
 }
 
 #[inline(always)]
-fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Box<Facts> {
+fn derive(history: History, last_turn: LastTurn, has_tools: bool, secret: &Keys, scratch: &mut Scratch) -> Box<Facts> {
     let (words, masked, flags) = (scratch.words.hashes(), scratch.words.masked(), scratch.words.flags());
     let boundary = last_turn.boundary;
     let (system, user) = words.split_at(boundary);
@@ -130,5 +133,6 @@ fn derive(history: History, last_turn: LastTurn, scratch: &mut Scratch) -> Box<F
         segments: segments(user, &flags[boundary..]),
         answers: history.answers,
         features: features(words),
+        capability: capability(system, user, has_tools, secret.lexicon()),
     })
 }

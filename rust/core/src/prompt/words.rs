@@ -4,8 +4,10 @@
 //! set apart what scripts without spaces would run together. A vector pass makes a bit of each byte's class, so that
 //! the edges of words are the edges of runs of bits; the rest costs per word, not per byte.
 
+use super::capability::Lexicon;
 use super::fold::SEPARATOR;
 use crate::hash::{Seed, mix};
+use std::sync::OnceLock;
 
 /// Longest word in bytes. What is longer is no word (base64, code without breaks) and is cut where its own bytes say,
 /// about every eight: the same passage gives the same pieces wherever it stands.
@@ -24,14 +26,24 @@ const BLOCK: usize = 64;
 pub const OPENING: usize = 20 * BLOCK;
 
 /// Secrets of word hashes.
-#[derive(Clone, Copy, Debug)]
-pub struct Keys([u64; 4]);
+#[derive(Clone, Debug)]
+pub struct Keys {
+    factors: [u64; 4],
+    /// Made at first use: who sketches one text needs none.
+    lexicon: OnceLock<Box<Lexicon>>,
+}
 
 impl Keys {
     /// Odd numbers from a seed; the multiplications need no better.
     pub fn new(seed: Seed) -> Self {
         let [low, high] = seed.0;
-        Self([1, 2, 3, 4].map(|number| mix(low ^ mix(high.wrapping_add(number))) | 1))
+        let factors = [1, 2, 3, 4].map(|number| mix(low ^ mix(high.wrapping_add(number))) | 1);
+        Self { factors, lexicon: OnceLock::new() }
+    }
+
+    /// Words that tell what is asked.
+    pub(super) fn lexicon(&self) -> &Lexicon {
+        self.lexicon.get_or_init(|| Box::new(Lexicon::new(self)))
     }
 }
 
@@ -243,7 +255,7 @@ impl Out<'_> {
         for (four, at) in text[start.at..end].windows(MIN_PIECE).zip(start.at + MIN_PIECE - 1..) {
             let length = at + 1 - piece.at;
             let four = four.first_chunk().copied().unwrap_or_default();
-            let hash = u32::from_le_bytes(four).wrapping_mul(self.keys.0[3] as u32);
+            let hash = u32::from_le_bytes(four).wrapping_mul(self.keys.factors[3] as u32);
             let cut = hash >> (32 - CUT_BITS) == 0 && length >= MIN_PIECE;
             if cut || length == MAX_WORD || at + 1 == end {
                 // Quoted or not, it is a slot; and no digits are masked where nobody wrote a number.
@@ -374,10 +386,10 @@ fn multiply(a: u64, b: u64) -> u64 {
 
 #[inline(always)]
 fn hash((low, high): (u64, u64), keys: &Keys) -> u64 {
-    multiply(low ^ keys.0[0], high ^ keys.0[1])
+    multiply(low ^ keys.factors[0], high ^ keys.factors[1])
 }
 
 #[inline(always)]
 fn hash_more(head: u64, (low, high): (u64, u64), keys: &Keys) -> u64 {
-    multiply(head ^ low, high ^ keys.0[2])
+    multiply(head ^ low, high ^ keys.factors[2])
 }

@@ -1,7 +1,9 @@
 //! What is kept of accounts: bounded, however many there are and however much they ask.
 
+use ratelimit_guard_core::audit::Judged;
 use ratelimit_guard_core::audit::ledger::{Entry, Ledger, MAX_ACCOUNTS, MAX_EXAMPLES, Tally};
 use ratelimit_guard_core::audit::timeline::{MAX_POINTS, Point, Timeline};
+use ratelimit_guard_core::campaign::Found;
 use ratelimit_guard_core::detector::signal::{SIGNALS, Signal};
 use ratelimit_guard_core::detector::{Assessment, Level, rounded_down};
 
@@ -12,8 +14,9 @@ fn entry(time: f64) -> Entry<'static> {
     Entry { account: "a", tenant: "t", id: "r", time, answer_tokens: 3, is_answered: true }
 }
 
-fn assessment(level: Level, score: f64, event: Option<bool>) -> Assessment {
-    Assessment { level, score, events: [event; SIGNALS], evidence: [score; SIGNALS], requests: 1 }
+fn judged(level: Level, score: f64, event: Option<bool>) -> Judged {
+    let assessment = Assessment { level, score, events: [event; SIGNALS], evidence: [score; SIGNALS], requests: 1 };
+    Judged { assessment, found: Found::default() }
 }
 
 fn point(requests: u32) -> Point {
@@ -48,7 +51,7 @@ fn scores_of_points_never_fall() {
     let mut tally = Tally::default();
     for request in 1..1_000u32 {
         let score = f64::from(request * 7_919 % 1_000) / 1_000.0 * f64::from(request) / 1_000.0;
-        let judged = assessment(Level::None, score, None);
+        let judged = judged(Level::None, score, None);
         let is_judged = request * 31 % 5 != 0;
         tally.add(&entry(f64::from(request)), is_judged.then_some(&judged));
     }
@@ -69,7 +72,7 @@ fn tallies_keep_the_highest_and_the_first() {
         (7.0, Level::Observe, 0.1, None),
     ];
     for (time, level, score, event) in steps {
-        tally.add(&entry(time), Some(&assessment(level, score, event)));
+        tally.add(&entry(time), Some(&judged(level, score, event)));
     }
     assert_eq!((tally.first, tally.last, tally.requests, tally.answered, tally.output_tokens), (4.0, 7.0, 4, 4, 12));
     assert_eq!((tally.level, tally.score, tally.evidence, tally.events), (Level::Throttle, 1.5, [1.5; 5], [(2, 3); 5]));
@@ -82,7 +85,7 @@ fn tallies_keep_the_highest_and_the_first() {
 fn examples_are_the_first_few() {
     let mut tally = Tally::default();
     for request in 0..1_000 {
-        tally.add(&entry(f64::from(request)), Some(&assessment(Level::None, 0.0, Some(request % 2 == 1))));
+        tally.add(&entry(f64::from(request)), Some(&judged(Level::None, 0.0, Some(request % 2 == 1))));
     }
     let convicting: Vec<_> = Signal::ALL.into_iter().filter(|signal| signal.convicts()).collect();
     let wanted = (0..MAX_EXAMPLES * convicting.len()).map(|number| {

@@ -1,7 +1,8 @@
 //! Logs made of lines whose fate is known.
 
 use super::bodies::Random;
-use ratelimit_guard_core::audit::{MAX_NAME, Skip};
+use ratelimit_guard_core::audit::MAX_NAME;
+use ratelimit_guard_core::audit::totals::Skip;
 use ratelimit_guard_core::prompt::json::MAX_DEPTH;
 use std::collections::BTreeMap;
 

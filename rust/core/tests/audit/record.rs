@@ -269,7 +269,7 @@ fn equal_keys_are_read_in_linear_time() {
     let line = format!("{{{}\"a\":{{\"b\":{{\"k8\":7}}}}}}", "\"a\":{\"b\":{\"k0\":1,\"k0\":2}},".repeat(times));
     let mut wanted = Columns::default();
     let end = line.len() as u32 - 3;
-    wanted[0] = Some(ratelimit_guard_core::prompt::fields::Span { start: end - 1, end });
+    wanted[8 % COLUMNS] = Some(ratelimit_guard_core::prompt::fields::Span { start: end - 1, end });
     assert_eq!(reader.read(line.as_bytes()), Ok(wanted));
 }
 

@@ -3,7 +3,8 @@
 use super::bodies::Random;
 use super::rounds;
 use super::streams::{Prompt, Stream};
-use ratelimit_guard_core::detector::accounts::{Accounts, DRAWN, ESTABLISHED, Forgotten};
+use ratelimit_guard_core::bounded::DRAWN;
+use ratelimit_guard_core::detector::accounts::{Accounts, ESTABLISHED, Forgotten};
 use ratelimit_guard_core::detector::profile::Profile;
 use ratelimit_guard_core::detector::signal::CONVICTING;
 use ratelimit_guard_core::detector::threshold::Thresholds;

@@ -5,6 +5,7 @@ use super::naive::{ends, set};
 use ratelimit_guard_core::detector::profile::Observation;
 use ratelimit_guard_core::detector::recall::SETS;
 use ratelimit_guard_core::hash::mix;
+use ratelimit_guard_core::prompt::capability::Capability;
 use ratelimit_guard_core::prompt::facts::Facts;
 use ratelimit_guard_core::prompt::features::FEATURES;
 use ratelimit_guard_core::prompt::segment::{MAX_SEGMENTS, Segment};
@@ -59,6 +60,7 @@ fn no_facts() -> Box<Facts> {
         segments: Default::default(),
         answers: Default::default(),
         features: [0; FEATURES],
+        capability: Capability::Other,
     })
 }
 

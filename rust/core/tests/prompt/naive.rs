@@ -4,6 +4,7 @@
 #[path = "naive_words.rs"]
 pub mod words;
 
+use ratelimit_guard_core::prompt::capability::{Capability, ENDS, ENOUGH, LEXICON};
 use ratelimit_guard_core::prompt::facts::{Facts, MAX_TEXT, MAX_WORDS};
 use ratelimit_guard_core::prompt::fields::{Piece, Role};
 use ratelimit_guard_core::prompt::history::Answer;
@@ -18,8 +19,13 @@ const TURN_BYTES: usize = 6 * OPENING;
 const HISTORY_BYTES: usize = 24 * 1024;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The facts of a body whose pieces are known.
+/// The facts of a body whose pieces are known, and that declares no tools.
 pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
+    facts_with_tools(body, pieces, 0, seed)
+}
+
+/// The same of one that declares some.
+pub fn facts_with_tools(body: &[u8], pieces: &[Piece], tools: u32, seed: [u64; 2]) -> Facts {
     let secrets = words::secrets(seed);
     let last = pieces.iter().rfind(|piece| piece.role == Role::User).map(|piece| piece.turn);
     let system: Vec<Piece> = pieces.iter().copied().filter(|piece| piece.role == Role::System).collect();
@@ -60,6 +66,7 @@ pub fn facts(body: &[u8], pieces: &[Piece], seed: [u64; 2]) -> Facts {
         segments: segments(user).into_iter().collect(),
         answers: answers(body, &turns, budget, &secrets).into_iter().collect(),
         features: features(&hashes(&all)),
+        capability: capability([hashes(system), hashes(user)], tools, &secrets),
     }
 }
 
@@ -289,4 +296,21 @@ fn features(words: &[u64]) -> [i8; 128] {
     // In steps of 1/256.
     let root = (squares as f64 * 65_536.0).sqrt().floor().max(1.0) as i64;
     sums.map(|sum| (sum * (127 * 65_536 * 256 / root) + 32_768).div_euclid(65_536) as i8)
+}
+
+/// Each notion that has a word near an end of a text gives its points; the first capability with the most wins.
+fn capability(texts: [Vec<u64>; 2], tools: u32, secrets: &[u64; 4]) -> Capability {
+    let read: Vec<u64> =
+        texts.iter().flat_map(|text| text.iter().take(ENDS).chain(text.iter().rev().take(ENDS))).copied().collect();
+    let is_met = |line: &str| {
+        words::words(&words::normal(line.as_bytes()), secrets).iter().any(|word| read.contains(&word.hash))
+    };
+    let met: Vec<_> = LEXICON.iter().filter(|(_, _, line)| is_met(line)).collect();
+    let points = |capability: Capability| {
+        let declared = if capability == Capability::Tools && tools > 0 { ENOUGH } else { 0 };
+        let counted = met.iter().filter(|(counts_for, ..)| counts_for.contains(&capability));
+        declared + counted.map(|(_, points, _)| points).sum::<u32>()
+    };
+    let most = Capability::ALL.map(points).into_iter().max().unwrap();
+    Capability::ALL.into_iter().find(|capability| most >= ENOUGH && points(*capability) == most).unwrap_or_default()
 }

@@ -39,7 +39,7 @@ fn scanned(body: &str) -> Facts {
     let mut fields = Fields::default();
     Scanner::new(&dialects, 1 << 20).unwrap().scan(body.as_bytes(), &mut fields).unwrap();
     let facts = facts(body.as_bytes(), &fields, &secret(), &mut Scratch::default());
-    assert_eq!(difference(&facts, &naive::facts(body.as_bytes(), &fields.pieces, SEED)), NONE);
+    assert_eq!(difference(&facts, &naive::facts_with_tools(body.as_bytes(), &fields.pieces, fields.tools, SEED)), NONE);
     *facts
 }
 

@@ -1,0 +1,389 @@
+//! Tells accounts that act as one: from what strangers share that no stranger should, request by request, without
+//! clock and without I/O.
+//!
+//! **The way of a request.** Its content keys are looked up in [`cells`]; those that enough strangers used before are
+//! hot. Hot keys of one text are a unit ([`units`]). What the account does with units, repeat one or rotate among many,
+//! is weighed in [`rotator`]; [`standing`] says whose a key is by its first users, [`campaigns`] weighs all accounts
+//! of a campaign together. Beside it [`provenance`] follows answers that come back from somebody else.
+//!
+//! **Two families of evidence are needed**: *content* (texts shared by strangers that the history does not know) and
+//! *behaviour* (rotation), or *provenance* and behaviour (conversations that hop again and again). Identity is needed
+//! nowhere; tenants of one payer are one tenant, so that who is related in the open is no stranger.
+//!
+//! **The request pays.** A request that holds enough of a convicted campaign's own pieces is restricted by itself,
+//! whoever sends it, and nothing else of its account; an account is restricted as a whole only when its own evidence is
+//! overwhelming and most of what it sends belongs to the campaign.
+
+pub mod campaigns;
+pub mod cells;
+pub mod provenance;
+pub mod rotator;
+pub mod standing;
+pub mod units;
+
+use crate::bounded::Bounded;
+use crate::hash::mix;
+use crate::prompt::facts::Facts;
+use crate::prompt::keys::{MAX_KEYS, PREFIXES};
+use arrayvec::ArrayVec;
+use campaigns::{Campaigns, Kind};
+use cells::{Cell, Cells, FIRST};
+use provenance::Provenance;
+use rotator::Rotator;
+use standing::Standings;
+use units::units;
+
+/// Hours after which what was not seen again is forgotten: a week.
+pub const HORIZON_HOURS: u16 = 7 * 24;
+/// The same in seconds.
+pub const HORIZON: u64 = HORIZON_HOURS as u64 * 3600;
+const DAY_HOURS: u16 = 24;
+const DAY: u64 = DAY_HOURS as u64 * 3600;
+/// Tenants of which a campaign needs so many as members.
+pub const MEMBERS: usize = 6;
+/// Strangers that make a key hot where no history says what is common.
+pub const HOT: usize = 8;
+/// Tenants of a small history that make a key common. Of [`SMALL`] tenants three use a phrase by chance, of ten times
+/// as many one more.
+const COMMON: usize = 3;
+/// Tenants of a small history.
+const SMALL: f64 = 5_000.0;
+/// Hot keys that a request matches with.
+pub const MATCHES: usize = 2;
+/// Strangers from which on a convicted campaign's pieces are looked for.
+const EARLY: usize = 3;
+/// Keys of a convicted campaign that restrict a request of an account that shows nothing itself, or else units.
+pub const PAYS_KEYS: usize = 4;
+/// Units of it.
+pub const PAYS_UNITS: usize = 3;
+/// Nats of an account's own, two events, from which any match with a piece of its campaign restricts.
+pub const PAYS_OWN: f64 = 1.5;
+/// Nats of an account's own that restrict all it sends.
+pub const WHOLE: f64 = 4.6;
+/// When this share of it matches.
+pub const WHOLE_SHARE: f64 = 0.6;
+/// Share of a request's owned keys that makes an account that does not rotate a user of a campaign's pieces.
+const VOTES: f64 = 0.3;
+/// Keys that two campaigns must both have with one rotating account to be one.
+const MERGES: usize = 2;
+
+/// What there is room for.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Content keys: 64 bytes each.
+    pub keys: usize,
+    /// Accounts with shared pieces: about 330 bytes each.
+    pub accounts: usize,
+    /// Answers whose receivers are known: 24 bytes each.
+    pub answers: usize,
+}
+
+impl Default for Room {
+    /// 50 MiB when all of it is in use.
+    fn default() -> Self {
+        Self { keys: 1 << 19, accounts: 1 << 15, answers: 1 << 18 }
+    }
+}
+
+/// What strangers share in a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// As many tenants of the history make a key common; one more in the traffic after it make a key hot.
+    pub tenants: usize,
+    /// The common keys.
+    pub keys: Vec<u64>,
+}
+
+/// What counts of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Secret hash of its account.
+    pub account: u64,
+    /// Secret hash of its tenant, or of who pays for several.
+    pub tenant: u64,
+    /// Requests of the account so far, this one too; 0 when nobody counts them.
+    pub requests: u32,
+    /// Its prompt.
+    pub facts: &'a Facts,
+    /// Hash of the answer it got, and its words; 0 when that is not known.
+    pub answer: (u64, u32),
+    /// Seconds since any fixed moment.
+    pub time: u64,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The campaign that it belongs to, convicted or not; 0 for none.
+    pub campaign: u32,
+    /// It holds pieces that strangers share, or an answer given to somebody else.
+    pub matches: bool,
+    /// It brought a combination that is new to its account; `None` where that does not count.
+    pub event: Option<bool>,
+    /// Its account shows the campaign itself.
+    pub is_member: bool,
+    /// It pays from the campaign's budget.
+    pub pays: bool,
+    /// Its account is restricted as a whole.
+    pub is_whole: bool,
+    /// The account's own evidence, over what restricts it as a whole.
+    pub score: f64,
+}
+
+/// Correlates accounts.
+#[derive(Clone, Debug)]
+pub struct Correlator {
+    cells: Cells,
+    accounts: Bounded<Rotator>,
+    standings: Standings,
+    provenance: Provenance,
+    /// The campaigns.
+    pub campaigns: Campaigns,
+    /// Tenants that make a key hot.
+    hot: usize,
+    swept: u64,
+}
+
+/// Keys that a request can have.
+const KEYS: usize = MAX_KEYS + PREFIXES.len();
+
+impl Correlator {
+    /// One that has seen nothing; `known` is what the history shares, `None` without one.
+    pub fn new(room: Room, known: Option<&Known>) -> Self {
+        let hot = known.map_or(HOT, |known| known.tenants + 1).clamp(EARLY + 1, FIRST);
+        let mut cells = Cells::new(room.keys);
+        known.iter().flat_map(|known| &known.keys).take(room.keys / 2).for_each(|&key| cells.set_known(key));
+        Self {
+            cells,
+            accounts: Bounded::new(room.accounts),
+            // Twice as many places as accounts: few of them meet.
+            standings: Standings::new(2 * room.accounts),
+            provenance: Provenance::new(room.answers, room.accounts),
+            campaigns: Campaigns::default(),
+            hot,
+            swept: 0,
+        }
+    }
+
+    /// What `tenants` tenants shared so far: what a later [`Correlator::new`] is to know. Pieces of those that rotate
+    /// are left out, so that a campaign in the history does not make itself known.
+    pub fn known(&self, tenants: usize) -> Known {
+        let decades = (tenants as f64 / SMALL).max(1.0).log10() as usize;
+        let common = (COMMON + decades).min(FIRST - 1);
+        let is_common =
+            |cell: &Cell| cell.is_known() || cell.count() >= common && !self.standings.is_pure(cell, |_| true);
+        let keys = self.cells.iter().filter(|(_, cell)| is_common(cell)).map(|(key, _)| key).collect();
+        Known { tenants: common, keys }
+    }
+
+    /// Add an answered request. Cost: 2 µs for a kilobyte, most of it cache misses.
+    pub fn observe(&mut self, request: &Request<'_>) -> Found {
+        self.sweep(request.time);
+        let hour = (request.time / 3600) as u16;
+        let tenant = short(request.tenant);
+        let facts = request.facts;
+        let mut found = self.content(request, tenant, hour);
+        for &key in facts.keys.iter().chain(&facts.prefixes) {
+            self.cells.add(key, tenant, (facts.digest >> 40) as u16, hour);
+        }
+        let seen = self.provenance.observe(request, tenant, hour, &mut self.campaigns);
+        if seen.pays || found.campaign == 0 && seen.matches {
+            found = Found { score: found.score.max(seen.score), is_whole: found.is_whole || seen.is_whole, ..seen };
+        }
+        found
+    }
+
+    fn content(&mut self, request: &Request<'_>, tenant: u32, hour: u16) -> Found {
+        let shared = self.look_up(request.facts, tenant, hour);
+        let matches = shared.hot >= MATCHES;
+        if matches {
+            let (rotator, _) = self.accounts.entry(request.account, Rotator::default, Rotator::worth);
+            rotator.begin(request.time);
+            let event = rotator.add(&units(shared.hot(), self.hot), request.facts.digest);
+            let campaign = self.assign(request, tenant, hour, event);
+            let found = Found { campaign, matches, event, ..Found::default() };
+            return self.judge(request, &shared, found);
+        }
+        if let Some(rotator) = self.accounts.get_mut(request.account) {
+            rotator.begin(request.time);
+        }
+        self.judge(request, &shared, Found::default())
+    }
+
+    fn look_up(&self, facts: &Facts, tenant: u32, hour: u16) -> Shared {
+        let mut shared = Shared::default();
+        for &key in facts.keys.iter().chain(&facts.prefixes) {
+            if let Some(cell) = self.cells.get(key, hour).filter(|cell| !cell.is_known()) {
+                shared.add(key, cell, self.hot, tenant);
+            }
+        }
+        shared
+    }
+
+    /// Find the campaign of an account by the pieces it used, after a match. Ownership goes by votes, not by chains of
+    /// single links; who rotates also opens campaigns, joins them and takes pieces into them, but only pure ones.
+    fn assign(&mut self, request: &Request<'_>, tenant: u32, hour: u16, event: Option<bool>) -> u32 {
+        let Some(rotator) = self.accounts.get(request.account) else { return 0 };
+        let (rotates, standing, given) = (rotator.rotates(), rotator.standing(), f64::from(rotator.given));
+        let keys: ArrayVec<u64, { rotator::KEYS }> = rotator.keys().iter().copied().collect();
+        let home = self.campaigns.root(rotator.campaign);
+        self.standings.set(tenant, home, standing);
+
+        let (mut votes, mut free) = (Vec::<(usize, u32)>::new(), ArrayVec::<u64, { rotator::KEYS }>::new());
+        for key in keys {
+            let Some(cell) = self.cells.get(key, hour).filter(|cell| !cell.is_known()) else { continue };
+            match self.campaigns.root(cell.owner) {
+                0 if rotates && self.standings.is_pure(cell, |_| true) => free.push(key),
+                0 => {}
+                owner => match votes.iter_mut().find(|(_, known)| *known == owner) {
+                    Some((count, _)) => *count += 1,
+                    None => votes.push((1, owner)),
+                },
+            }
+        }
+        votes.sort_unstable_by_key(|&(count, owner)| (std::cmp::Reverse(count), owner));
+        let all = votes.iter().map(|(count, _)| count).sum::<usize>() + free.len();
+        let mut campaign = match votes.first() {
+            Some(&(count, owner)) if rotates || count as f64 >= VOTES * all as f64 => owner,
+            None if !free.is_empty() => self.campaigns.open(Kind::Rotation, request.time),
+            _ => 0,
+        };
+        if campaign == 0 {
+            return 0;
+        }
+        if rotates {
+            let most = votes.first().map_or(0, |(count, _)| *count);
+            let others = votes.iter().skip(1).filter(|(count, _)| most.min(*count) >= MERGES);
+            campaign = others.fold(campaign, |one, &(_, other)| self.campaigns.merge(one, other));
+            for key in &free {
+                if let Some(cell) = self.cells.get_mut(*key) {
+                    cell.owner = campaign;
+                }
+            }
+        }
+        if let Some(whole) = self.campaigns.get_mut(campaign) {
+            let given = event.map_or(given, |event| whole.add(event, given));
+            if rotates {
+                whole.join(tenant);
+                whole.pieces += free.len() as u64;
+            }
+            if let Some(rotator) = self.accounts.get_mut(request.account) {
+                (rotator.campaign, rotator.given) = (campaign, given as f32);
+            }
+        }
+        self.standings.set(tenant, campaign, standing);
+        self.campaigns.touch(campaign, request.time);
+        campaign
+    }
+
+    /// Does the request pay, or its account?
+    fn judge(&self, request: &Request<'_>, shared: &Shared, mut found: Found) -> Found {
+        if self.campaigns.convicted == 0 {
+            return found;
+        }
+        let rotator = self.accounts.get(request.account);
+        let is_usual = rotator.is_some_and(|rotator| rotator.is_share_of(request.requests));
+        let standing = rotator.map_or(0.0, Rotator::standing);
+        let home = rotator.map_or(0, |rotator| self.campaigns.root(rotator.campaign));
+        // Who rotates among a campaign's pieces is no victim of it, also where he was first.
+        let is_member = standing >= PAYS_OWN && self.campaigns.is_convicted(home);
+        let mut convicted = self.convicted(shared);
+        if is_member && !convicted.contains(&home) {
+            _ = convicted.try_push(home);
+        }
+        for campaign in convicted {
+            let is_own = |home| self.campaigns.root(home) == campaign;
+            let is_member = is_member && home == campaign;
+            let keys = shared.all().chain(shared.own.iter().filter(|_| is_member));
+            let pure: ArrayVec<(u64, Cell), { 2 * KEYS }> =
+                keys.filter(|(_, cell)| self.standings.is_pure(cell, is_own)).copied().collect();
+            let pays = pure.len() >= PAYS_KEYS && is_usual
+                || is_member && !pure.is_empty() && shared.len() >= MATCHES
+                || units(pure.iter(), EARLY).len() >= PAYS_UNITS;
+            if pays {
+                (found.campaign, found.pays) = (campaign, true);
+                break;
+            }
+        }
+        if let Some(rotator) = rotator.filter(|_| self.campaigns.is_convicted(home)) {
+            found.is_member = rotator.rotates();
+            found.score = standing / WHOLE;
+            found.is_whole = standing >= WHOLE && rotator.is_mostly(WHOLE_SHARE);
+            if found.is_whole {
+                (found.campaign, found.pays) = (home, true);
+            }
+        }
+        found
+    }
+
+    /// Convicted campaigns that the first users of some shared keys belong to.
+    fn convicted(&self, shared: &Shared) -> ArrayVec<u32, 4> {
+        let mut found = ArrayVec::<u32, 4>::new();
+        if shared.all().count() < MATCHES {
+            return found;
+        }
+        for (_, cell) in shared.all() {
+            for home in self.standings.homes(cell) {
+                let campaign = self.campaigns.root(home);
+                if !found.is_full() && !found.contains(&campaign) && self.campaigns.is_convicted(campaign) {
+                    found.push(campaign);
+                }
+            }
+        }
+        found
+    }
+
+    /// Once a day of traffic: what many tenants have shared for a day, and hardly any of the first rotates, is a
+    /// community's and says nothing about anybody. Cost: 5 ms for half a million keys.
+    fn sweep(&mut self, now: u64) {
+        if self.swept != 0 && now < self.swept + DAY {
+            return;
+        }
+        self.swept = now;
+        let hour = (now / 3600) as u16;
+        for cell in self.cells.iter_mut() {
+            let is_old = cell.owner == 0 && cell.count() == FIRST && cell.age(hour) >= DAY_HOURS;
+            if is_old && 4 * self.standings.homes(cell).count() < FIRST {
+                cell.owner = cells::KNOWN;
+            }
+        }
+    }
+}
+
+/// The shared keys of a request: hot ones, those that fewer strangers used, and those that its tenant used first.
+#[derive(Default)]
+struct Shared {
+    keys: ArrayVec<(u64, Cell), KEYS>,
+    early: ArrayVec<(u64, Cell), KEYS>,
+    own: ArrayVec<(u64, Cell), KEYS>,
+    hot: usize,
+}
+
+impl Shared {
+    fn add(&mut self, key: u64, cell: &Cell, hot: usize, tenant: u32) {
+        match cell.count() {
+            count if count >= EARLY && cell.is_own_of(tenant) => self.own.push((key, *cell)),
+            count if count >= hot => self.keys.push((key, *cell)),
+            count if count >= EARLY => self.early.push((key, *cell)),
+            _ => {}
+        }
+        self.hot = self.keys.len();
+    }
+
+    fn hot(&self) -> impl Iterator<Item = &(u64, Cell)> {
+        self.keys.iter()
+    }
+
+    fn len(&self) -> usize {
+        self.keys.len() + self.early.len() + self.own.len()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(u64, Cell)> {
+        self.keys.iter().chain(&self.early)
+    }
+}
+
+/// 32 bits of a hash that are not 0.
+fn short(hash: u64) -> u32 {
+    (mix(hash) >> 32) as u32 | 1
+}

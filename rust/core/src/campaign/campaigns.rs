@@ -1,0 +1,202 @@
+//! Campaigns: what accounts that draw on one stock have in common, and the evidence of all of them together.
+
+use super::rotator::step;
+use super::{HORIZON, MEMBERS};
+use std::collections::HashMap;
+
+/// Campaigns at a time, convicted or not.
+pub const MAX_CAMPAIGNS: usize = 4_096;
+/// Nats that convict: by chance honest groups get there less than once in ten thousand tries.
+pub const CONVICTS: f64 = 9.2;
+/// Nats that one account can add, so that a campaign takes several, or take, so that none can shield the others.
+pub const MOST_OF_ONE: f64 = 2.0;
+
+/// What shows a campaign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Accounts that draw on one stock of pieces.
+    #[default]
+    Rotation,
+    /// Accounts that continue each other's conversations.
+    Provenance,
+}
+
+impl Kind {
+    /// The name in verdicts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rotation => "rotation",
+            Self::Provenance => "provenance",
+        }
+    }
+}
+
+/// A campaign.
+#[derive(Clone, Debug, Default)]
+pub struct Campaign {
+    /// What shows it.
+    pub kind: Kind,
+    /// Nats, never below 0.
+    pub evidence: f64,
+    /// The highest so far.
+    pub highest: f64,
+    /// Keys that belong to it, or links.
+    pub pieces: u64,
+    /// When it was convicted.
+    pub convicted: Option<u64>,
+    last: u64,
+    /// Its first members, as tenants.
+    members: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Live(Campaign),
+    /// It has become part of another.
+    Part(u32),
+}
+
+/// All campaigns by number, from 1.
+#[derive(Clone, Debug, Default)]
+pub struct Campaigns {
+    slots: HashMap<u32, Slot>,
+    opened: u32,
+    /// How many live ones are convicted.
+    pub convicted: usize,
+}
+
+impl Campaign {
+    /// Somebody showed it. Members are counted as long as it matters how many there are.
+    /// Was it a new one?
+    pub fn join(&mut self, tenant: u32) -> bool {
+        let is_new = self.members.len() < MEMBERS && !self.members.contains(&tenant);
+        if is_new {
+            self.members.push(tenant);
+        }
+        is_new
+    }
+
+    /// Count a match of an account that has added `given` nats so far, or taken them. Returns what it has added now.
+    pub fn add(&mut self, is_event: bool, given: f64) -> f64 {
+        let now_given = (given + step(is_event)).clamp(-MOST_OF_ONE, MOST_OF_ONE);
+        self.evidence = (self.evidence + now_given - given).max(0.0);
+        self.highest = self.highest.max(self.evidence);
+        now_given
+    }
+
+    fn is_enough(&self) -> bool {
+        self.members.len() >= MEMBERS && self.evidence >= CONVICTS
+    }
+
+    fn take(&mut self, other: Self) {
+        self.evidence += other.evidence;
+        self.highest = self.highest.max(other.highest).max(self.evidence);
+        self.pieces += other.pieces;
+        self.last = self.last.max(other.last);
+        self.convicted = self.convicted.into_iter().chain(other.convicted).min();
+        other.members.into_iter().for_each(|tenant| _ = self.join(tenant));
+    }
+}
+
+impl Campaigns {
+    /// A new one; 0 when there are too many that are alive.
+    pub fn open(&mut self, kind: Kind, now: u64) -> u32 {
+        if self.slots.len() >= MAX_CAMPAIGNS {
+            self.forget(now);
+        }
+        if self.slots.len() >= MAX_CAMPAIGNS || self.opened == u32::MAX - 1 {
+            return 0;
+        }
+        self.opened += 1;
+        self.slots.insert(self.opened, Slot::Live(Campaign { kind, last: now, ..Campaign::default() }));
+        self.opened
+    }
+
+    /// The campaign that this one is now part of; 0 when it is forgotten.
+    pub fn root(&self, mut number: u32) -> u32 {
+        while let Some(Slot::Part(whole)) = self.slots.get(&number) {
+            number = *whole;
+        }
+        if self.slots.contains_key(&number) { number } else { 0 }
+    }
+
+    /// A live one.
+    pub fn get(&self, number: u32) -> Option<&Campaign> {
+        match self.slots.get(&number) {
+            Some(Slot::Live(campaign)) => Some(campaign),
+            _ => None,
+        }
+    }
+
+    /// A live one, to be changed.
+    pub fn get_mut(&mut self, number: u32) -> Option<&mut Campaign> {
+        match self.slots.get_mut(&number) {
+            Some(Slot::Live(campaign)) => Some(campaign),
+            _ => None,
+        }
+    }
+
+    /// Live ones with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Campaign)> {
+        self.slots.iter().filter_map(|(&number, slot)| match slot {
+            Slot::Live(campaign) => Some((number, campaign)),
+            Slot::Part(_) => None,
+        })
+    }
+
+    /// Is it convicted?
+    pub fn is_convicted(&self, number: u32) -> bool {
+        self.get(number).is_some_and(|campaign| campaign.convicted.is_some())
+    }
+
+    /// It was used now: convict it if that is enough.
+    pub fn touch(&mut self, number: u32, now: u64) {
+        let Some(campaign) = self.get_mut(number) else { return };
+        campaign.last = campaign.last.max(now);
+        if campaign.convicted.is_none() && campaign.is_enough() {
+            campaign.convicted = Some(now);
+            self.convicted += 1;
+        }
+    }
+
+    /// Two live ones are one. Returns its number: the one that is convicted, else the older one, keeps his.
+    pub fn merge(&mut self, one: u32, other: u32) -> u32 {
+        let (first, second) = (one.min(other), one.max(other));
+        let is_second = self.is_convicted(second) && !self.is_convicted(first);
+        let (whole, part) = if is_second { (second, first) } else { (first, second) };
+        if part == whole || self.get(whole).is_none() || self.get(part).is_none() {
+            return whole;
+        }
+        self.convicted -= usize::from(self.is_convicted(part));
+        if let Some(Slot::Live(campaign)) = self.slots.insert(part, Slot::Part(whole))
+            && let Some(whole) = self.get_mut(whole)
+        {
+            whole.take(campaign);
+        }
+        whole
+    }
+
+    /// Campaigns fade: forget those that nobody served for longer than anything is remembered, and, when that makes no
+    /// room, the older half of those that are not convicted.
+    fn forget(&mut self, now: u64) {
+        self.retain(|campaign| campaign.last + HORIZON >= now);
+        if self.slots.len() < MAX_CAMPAIGNS {
+            return;
+        }
+        let mut ages: Vec<u64> =
+            self.iter().filter(|(_, one)| one.convicted.is_none()).map(|(_, one)| one.last).collect();
+        ages.sort_unstable();
+        if let Some(&median) = ages.get(ages.len() / 2) {
+            self.retain(|campaign| campaign.convicted.is_some() || campaign.last > median);
+        }
+    }
+
+    /// What is part of a forgotten one is forgotten too.
+    fn retain(&mut self, stays: impl Fn(&Campaign) -> bool) {
+        let kept: Vec<u32> = self.iter().filter(|(_, campaign)| stays(campaign)).map(|(number, _)| number).collect();
+        let parts = self.slots.keys().filter(|&&number| kept.contains(&self.root(number)));
+        let parts: std::collections::HashSet<u32> = parts.copied().collect();
+        self.slots.retain(|number, _| parts.contains(number));
+        self.convicted = self.iter().filter(|(_, campaign)| campaign.convicted.is_some()).count();
+    }
+}

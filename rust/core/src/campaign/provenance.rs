@@ -1,0 +1,180 @@
+//! Answers that come back from somebody else.
+//!
+//! The service knows to whom it gave an answer. When another tenant sends it as part of a conversation, the two share a
+//! conversation: seats of a relay do so all the time, because each turn goes to whichever seat is free. Nobody's own
+//! answers count, nor what several were given (canned ones), nor short ones; who only *gave* is not accused by it, so
+//! that publishing or stealing somebody's answers frames nobody.
+
+use super::campaigns::{Campaigns, Kind};
+use super::{Found, HORIZON_HOURS, Request};
+use crate::bounded::Bounded;
+use crate::hash::mix;
+use arrayvec::ArrayVec;
+
+/// Words of an answer that is told from others.
+pub const MIN_WORDS: u32 = 12;
+/// Tenants that may have been given one and the same answer.
+const RECEIVERS: usize = 2;
+/// Partners of whom one account had answers: more are not remembered.
+pub const PARTNERS: usize = 4;
+/// Partners that make a member of a relay, and of these as many that restrict it as a whole.
+pub const MIN_PARTNERS: usize = 3;
+/// The same in a convicted campaign: then fewer are enough.
+pub const MIN_PARTNERS_KNOWN: usize = 2;
+/// Evidence of a member's first links: five members convict.
+const NATS: f64 = 1.9;
+/// Cells that an answer may stand in.
+const WAYS: usize = 4;
+
+/// An answer and who was given it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    tag: u64,
+    to: [u32; RECEIVERS],
+    hour: u16,
+    is_shared: bool,
+}
+
+/// What a tenant showed.
+#[derive(Clone, Debug, Default)]
+struct Seat {
+    partners: ArrayVec<u32, PARTNERS>,
+    campaign: u32,
+}
+
+/// Answers, seats, and who has ever been given an answer that was told of.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    answers: Box<[Given]>,
+    sets: u64,
+    seats: Bounded<Seat>,
+    receivers: Box<[u64]>,
+}
+
+/// Bits by which receivers are remembered; with ten thousand of them one in a hundred strangers passes for one.
+const RECEIVER_BITS: usize = 1 << 20;
+
+impl Provenance {
+    /// Room for about `answers` answers and `seats` tenants with links.
+    pub fn new(answers: usize, seats: usize) -> Self {
+        let sets = answers.div_ceil(WAYS).max(1);
+        Self {
+            answers: vec![Given::default(); sets * WAYS].into(),
+            sets: sets as u64,
+            seats: Bounded::new(seats),
+            receivers: vec![0; RECEIVER_BITS / 64].into(),
+        }
+    }
+
+    /// Follow the answers of a request's conversation, and remember the one it got. Cost: a cache line for each.
+    pub fn observe(&mut self, request: &Request<'_>, tenant: u32, hour: u16, campaigns: &mut Campaigns) -> Found {
+        let partners = self.partners(request, tenant, hour);
+        let (hash, words) = request.answer;
+        if words >= MIN_WORDS {
+            self.give(hash, tenant, hour);
+            let place = tenant as usize % RECEIVER_BITS;
+            self.receivers[place / 64] |= 1 << (place % 64);
+        }
+        for &partner in &partners {
+            self.link(tenant, partner, request.time, campaigns);
+        }
+        self.judge(tenant, !partners.is_empty(), campaigns)
+    }
+
+    /// Who was given the answers that this tenant sends and was not given himself.
+    fn partners(&self, request: &Request<'_>, tenant: u32, hour: u16) -> ArrayVec<u32, PARTNERS> {
+        let mut partners = ArrayVec::new();
+        let place = tenant as usize % RECEIVER_BITS;
+        // Whose answers nobody told of may have been given any.
+        if self.receivers[place / 64] & 1 << (place % 64) == 0 {
+            return partners;
+        }
+        for answer in request.facts.answers.iter().filter(|answer| answer.words >= MIN_WORDS) {
+            let Some(given) = self.get(answer.hash, hour) else { continue };
+            let is_foreign = !given.is_shared && !given.to.contains(&tenant);
+            if is_foreign && !partners.is_full() && !partners.contains(&given.to[0]) {
+                partners.push(given.to[0]);
+            }
+        }
+        partners
+    }
+
+    fn link(&mut self, tenant: u32, partner: u32, now: u64, campaigns: &mut Campaigns) {
+        let worth = |seat: &Seat| (seat.campaign != 0, seat.partners.len());
+        let other = self.seats.get(u64::from(partner)).map_or(0, |seat| campaigns.root(seat.campaign));
+        let (seat, _) = self.seats.entry(u64::from(tenant), Seat::default, worth);
+        let mine = campaigns.root(seat.campaign);
+        if !seat.partners.is_full() && !seat.partners.contains(&partner) {
+            seat.partners.push(partner);
+        }
+        let is_member = seat.partners.len() >= MIN_PARTNERS;
+        seat.campaign = match (mine, other) {
+            (0, 0) => campaigns.open(Kind::Provenance, now),
+            (0, other) => other,
+            (mine, 0) => mine,
+            (mine, other) => campaigns.merge(mine, other),
+        };
+        let number = seat.campaign;
+        if other == 0 {
+            self.seats.entry(u64::from(partner), Seat::default, worth).0.campaign = number;
+        }
+        if let Some(campaign) = campaigns.get_mut(number) {
+            campaign.pieces += 1;
+            if is_member && campaign.join(tenant) {
+                campaign.evidence += NATS;
+            }
+            campaigns.touch(number, now);
+        }
+    }
+
+    fn judge(&self, tenant: u32, matches: bool, campaigns: &Campaigns) -> Found {
+        let Some(seat) = self.seats.get(u64::from(tenant)) else { return Found { matches, ..Found::default() } };
+        let campaign = campaigns.root(seat.campaign);
+        let is_convicted = campaigns.is_convicted(campaign);
+        let is_whole = is_convicted && seat.partners.len() >= MIN_PARTNERS_KNOWN;
+        Found {
+            campaign: if matches || is_whole { campaign } else { 0 },
+            matches,
+            event: matches.then_some(true),
+            is_member: is_convicted && !seat.partners.is_empty(),
+            pays: is_convicted && (matches || is_whole),
+            is_whole,
+            score: if is_convicted { seat.partners.len() as f64 / MIN_PARTNERS_KNOWN as f64 } else { 0.0 },
+        }
+    }
+
+    fn get(&self, hash: u64, hour: u16) -> Option<&Given> {
+        let start = self.start(hash);
+        self.answers[start..start + WAYS].iter().find(|given| given.is(hash, hour))
+    }
+
+    /// Of a full set the oldest goes.
+    fn give(&mut self, hash: u64, tenant: u32, hour: u16) {
+        let start = self.start(hash);
+        let set = &mut self.answers[start..start + WAYS];
+        let known = set.iter_mut().find(|given| given.is(hash, hour));
+        let Some(given) = known else {
+            let age = |place: &usize| (set[*place].tag != 0, std::cmp::Reverse(hour.wrapping_sub(set[*place].hour)));
+            let place = (0..WAYS).min_by_key(age).unwrap_or_default();
+            set[place] = Given { tag: hash, to: [tenant, 0], hour, is_shared: false };
+            return;
+        };
+        if given.to.contains(&tenant) {
+            return;
+        }
+        match given.to.iter_mut().find(|receiver| **receiver == 0) {
+            Some(free) => *free = tenant,
+            None => given.is_shared = true,
+        }
+    }
+
+    fn start(&self, hash: u64) -> usize {
+        ((u128::from(mix(hash)) * u128::from(self.sets)) >> 64) as usize * WAYS
+    }
+}
+
+impl Given {
+    fn is(&self, hash: u64, hour: u16) -> bool {
+        self.tag == hash && hour.wrapping_sub(self.hour) < HORIZON_HOURS
+    }
+}
