@@ -33,7 +33,6 @@ def campaign(name: str = "C1", **more: Any) -> Campaign:
         restricted=3_900,
         capabilities={"code": 2_604, "maths": 1_260, "tools": 0, "instructions": 36, "writing": 100, "other": 200},
         timeline=tuple(Bin(START + at * DAY / 64, 65, 0 if at < 8 else 62) for at in range(64)),
-        width=DAY / 64,
         examples=tuple(Match(START + at, f"req-{at}", f"member-{at}") for at in range(6)),
     )
     return replace(one, **more)
@@ -104,7 +103,7 @@ class Engine:
 
     def campaigns(self) -> list[dict[str, Any]]:
         names = ("kind", "first", "last", "convicted", "accounts", "tenants", "payers", "addresses", "pieces")
-        more = ("matches", "events", "evidence", "restricted", "capabilities", "timeline", "width", "examples")
+        more = ("matches", "events", "evidence", "restricted", "capabilities", "timeline", "examples")
         rows: list[dict[str, Any]] = [{name: getattr(campaign(), name) for name in (*names, *more)} for _ in range(2)]
         for number, row in enumerate(rows, 1):
             row |= {"id": number, "timeline": [tuple(one) for one in row["timeline"]]}

@@ -148,12 +148,26 @@ def test_member_without_restricted_requests_has_no_colour() -> None:
 
 def test_bars_are_in_proportion() -> None:
     """The highest reaches the top; what was restricted stands within."""
-    made = campaign(timeline=(Bin(START, 10, 0), Bin(START + DAY / 2, 40, 20)), width=DAY / 2)
+    made = campaign(timeline=(Bin(START, 10, 0), Bin(START + DAY / 2, 40, 20)))
     picture = plots.picture(made, [])
     tops = [value for letter, value in numbers(picture.matches) if letter == "V" and value != plots.STRIP]
     assert tops == [plots.STRIP - 15, plots.STRIP - 60]
     assert [value for letter, value in numbers(picture.restricted) if letter == "V"][1:2] == [plots.STRIP - 30]
     assert picture.restricted.count("M") == 1
+
+
+def test_bars_are_as_wide_as_two_are_apart() -> None:
+    """Where bins without a match are left out; a single one takes the whole course."""
+    starts = (0, 1, 5, 23)
+    made = campaign(timeline=tuple(Bin(START + at * DAY / 24, 1, 0) for at in starts))
+    left, right = zip(*re.findall(r"M([\d.]+).*?H([\d.]+)", plots.picture(made, []).matches), strict=True)
+    hour = (RIGHT - LEFT) / 24
+    assert [float(one) for one in left] == pytest.approx([LEFT + at * hour for at in starts], abs=0.1)
+    assert [float(one) - float(other) for one, other in zip(right, left, strict=True)] == pytest.approx(
+        [hour - 0.5] * 4, abs=0.2
+    )
+    whole = plots.picture(campaign(timeline=(Bin(START, 1, 0),)), []).matches
+    assert re.findall(r"[MH]([\d.]+)", whole) == [f"{LEFT:.1f}", f"{RIGHT - 0.5:.1f}"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 200, 3_000])
@@ -174,7 +188,7 @@ def test_picture_has_a_bound(count: int) -> None:
 @pytest.mark.parametrize("change", [{"first": START, "last": START}, {"timeline": ()}, {"convicted": START - DAY}])
 def test_picture_of_a_moment_is_drawn(change: dict[str, Any]) -> None:
     """A log of one second, and times that do not fit together, divide by nothing."""
-    made = replace(campaign(timeline=(Bin(START, 1, 0),), width=0.0), **change)
+    made = replace(campaign(timeline=(Bin(START, 1, 0),)), **change)
     picture = plots.picture(made, [member(first=START, last=START)])
     assert LEFT <= picture.convicted.at <= RIGHT
     assert len(lines(picture.members)) == 1

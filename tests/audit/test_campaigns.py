@@ -170,7 +170,7 @@ def test_engine_says_what_python_expects(group: Path) -> None:
         assert one.accounts == len(one.members) >= 6
         assert one.tenants == one.payers == one.accounts
         assert one.first <= one.convicted <= one.last
-        assert sum(matches for _, matches, _ in one.timeline) == one.matches >= one.events
+        assert sum(matches for _, matches, _ in one.timeline) >= one.matches >= one.events
         assert sum(restricted for _, _, restricted in one.timeline) == one.restricted
         assert 1 <= len(one.timeline) <= 64
         assert 1 <= len(one.examples) <= 6

@@ -65,7 +65,7 @@ def test_members_are_read_back() -> None:
     found = read_verdicts(reversed(text(whole)), "C1")
     assert found.verdict is None
     assert [one.account for one in found.members] == list(whole.accounts)
-    known = replace(whole.campaigns[0], timeline=(), width=0.0, members=())
+    known = replace(whole.campaigns[0], timeline=(), members=())
     assert {one.campaign == known for one in found.members} == {True}
 
 

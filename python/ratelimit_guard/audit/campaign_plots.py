@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard.audit import sentences as say
@@ -73,7 +74,7 @@ def picture(campaign: Campaign, members: Sequence[AccountResult]) -> Picture:
     rows = [(one, round(STRIP + 14 + place * step, 1)) for place, one in enumerate(drawn)]
     edge = round(STRIP + 14 + len(drawn) * step, 1)
     most = max((max(one.matches, one.restricted) for one in campaign.timeline), default=0) or 1
-    spans = [(x(one.time), x(one.time + campaign.width), one) for one in campaign.timeline]
+    spans = [(x(one.time), x(one.time + _width(campaign)), one) for one in campaign.timeline]
     return Picture(
         height=edge + LABELS,
         edge=edge,
@@ -91,6 +92,12 @@ def picture(campaign: Campaign, members: Sequence[AccountResult]) -> Picture:
         end=say.moment(end),
         left_out=len(campaign.members) - len(drawn),
     )
+
+
+def _width(campaign: Campaign) -> float:
+    """Seconds of a bin: as near as two ever are."""
+    starts = [one.time for one in campaign.timeline]
+    return min((later - one for one, later in pairwise(starts)), default=campaign.last - campaign.first)
 
 
 def _bar(left: float, right: float, height: float) -> str:

@@ -23,7 +23,7 @@ DIGITS = 4
 """Of scores and evidence. Rounded down: nothing reads as reached that was not."""
 CAMPAIGN = re.compile(r"C[1-9]\d*")
 """Only for such a name is a file of verdicts read to its end."""
-FACTS = tuple(one.name for one in fields(Campaign) if one.name not in {"name", "timeline", "width", "members"})
+FACTS = tuple(one.name for one in fields(Campaign) if one.name not in {"name", "timeline", "members"})
 
 
 class Verdict(NamedTuple):

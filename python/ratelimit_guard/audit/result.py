@@ -112,8 +112,8 @@ class Campaign:
     conversations whose answers were given to another account. `first` and `last` are times of matching requests.
     `addresses` are different networks of their callers (/24 or /48), at most 1,024 counted. `pieces` are texts that
     belong to the campaign, or links between its accounts. `matches` requests hold them, `events` of these show what
-    convicts; `capabilities` counts them by what they ask for. `timeline` has at most 64 bins of `width` seconds each,
-    those without a match left out. `members` are accounts, those with the most matches first.
+    convicts; `capabilities` counts them by what they ask for. `timeline` has at most 64 bins of equal width, of which
+    some without a match may be left out. `members` are accounts, those with the most matches first.
     """
 
     name: str
@@ -132,7 +132,6 @@ class Campaign:
     restricted: int
     capabilities: dict[str, int]
     timeline: tuple[Bin, ...] = ()
-    width: float = 0.0
     examples: tuple[Match, ...] = ()
     members: tuple[str, ...] = ()
 

@@ -77,8 +77,8 @@ impl Auditor {
     fn restricted(&self) -> Vec<(String, String, f64, u32)> {
         let mut auditor = self.lock();
         let taken = std::mem::take(&mut auditor.restricted);
-        let root = |campaign| auditor.correlator.campaigns.root(campaign);
-        taken.into_iter().map(|one| (one.id.into(), one.account.into(), one.time, root(one.campaign))).collect()
+        let name = |campaign| auditor.correlator.campaigns.name(campaign);
+        taken.into_iter().map(|one| (one.id.into(), one.account.into(), one.time, name(one.campaign))).collect()
     }
 
     fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -88,11 +88,11 @@ impl Auditor {
             let groups = auditor.groups.convicted(campaigns).into_iter();
             let of =
                 |number| auditor.ledger.tallies().iter().filter(|one| campaigns.root(one.campaign) == number).count();
-            let row = |(number, group)| Some((number, campaigns.get(number)?.clone(), group, of(number)));
+            let row = |(number, group)| Some((campaigns.get(number)?.clone(), group, of(number)));
             groups.filter_map(row).collect()
         };
-        let rows = found.iter().map(|(number, campaign, group, accounts)| {
-            let dict = group_row(py, *number, campaign, group)?;
+        let rows = found.iter().map(|(campaign, group, accounts)| {
+            let dict = group_row(py, campaign, group)?;
             dict.set_item("accounts", accounts)?;
             Ok(dict)
         });
@@ -119,9 +119,8 @@ impl Auditor {
             let tallies = auditor.ledger.tallies();
             let end = end.min(tallies.len());
             let campaigns = &auditor.correlator.campaigns;
-            let convicted = |campaign| Some(campaigns.root(campaign)).filter(|&root| campaigns.is_convicted(root));
-            let with_root = |tally: &Tally| Tally { campaign: convicted(tally.campaign).unwrap_or(0), ..tally.clone() };
-            tallies[start.min(end)..end].iter().map(with_root).collect::<Vec<_>>()
+            let named = |tally: &Tally| Tally { campaign: campaigns.name(tally.campaign), ..tally.clone() };
+            tallies[start.min(end)..end].iter().map(named).collect::<Vec<_>>()
         };
         let rows: Vec<_> = tallies.iter().map(|tally| row(py, tally)).collect::<PyResult<_>>()?;
         PyList::new(py, rows)
@@ -216,8 +215,8 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 }
 
 /// What `Campaign` of the Python side is made of.
-fn group_row<'py>(py: Python<'py>, number: u32, campaign: &Campaign, group: &Group) -> PyResult<Bound<'py, PyDict>> {
-    let dict = campaign_row(py, number, campaign)?;
+fn group_row<'py>(py: Python<'py>, campaign: &Campaign, group: &Group) -> PyResult<Bound<'py, PyDict>> {
+    let dict = campaign_row(py, campaign)?;
     dict.set_item("first", group.first)?;
     dict.set_item("last", group.last)?;
     for (name, sketch) in ["tenants", "payers", "addresses"].iter().zip(&group.different) {

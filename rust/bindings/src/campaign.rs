@@ -71,8 +71,8 @@ impl Correlator {
         };
         let mut correlator = self.lock();
         let found = correlator.observe(&request);
-        let is_convicted = correlator.campaigns.is_convicted(found.campaign);
-        Ok(Match { found, is_convicted })
+        let campaign = correlator.campaigns.name(found.campaign);
+        Ok(Match { found, campaign })
     }
 
     fn known<'py>(&self, py: Python<'py>, tenants: usize) -> Bound<'py, PyBytes> {
@@ -84,10 +84,10 @@ impl Correlator {
         let mut found: Vec<_> = {
             let correlator = self.lock();
             let convicted = correlator.campaigns.iter().filter(|(_, campaign)| campaign.convicted.is_some());
-            convicted.map(|(number, campaign)| (number, campaign.clone())).collect()
+            convicted.map(|(_, campaign)| campaign.clone()).collect()
         };
-        found.sort_unstable_by_key(|(number, campaign)| (campaign.convicted, *number));
-        found.iter().map(|(number, campaign)| row(py, *number, campaign)).collect()
+        found.sort_unstable_by_key(|campaign| campaign.name);
+        found.iter().map(|campaign| row(py, campaign)).collect()
     }
 }
 
@@ -104,14 +104,14 @@ impl Correlator {
 #[pyclass(frozen, module = "ratelimit_guard.campaign")]
 pub struct Match {
     found: Found,
-    is_convicted: bool,
+    campaign: u32,
 }
 
 #[pymethods]
 impl Match {
     #[getter]
     fn campaign(&self) -> Option<u32> {
-        Some(self.found.campaign).filter(|_| self.is_convicted)
+        Some(self.campaign).filter(|&name| name != 0)
     }
     #[getter]
     fn shared(&self) -> bool {
@@ -141,9 +141,9 @@ impl Match {
 }
 
 /// What both tables of campaigns tell.
-pub fn row<'py>(py: Python<'py>, number: u32, campaign: &Campaign) -> PyResult<Bound<'py, PyDict>> {
+pub fn row<'py>(py: Python<'py>, campaign: &Campaign) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("id", number)?;
+    dict.set_item("id", campaign.name)?;
     dict.set_item("kind", campaign.kind.name())?;
     dict.set_item("convicted", campaign.convicted)?;
     dict.set_item("pieces", campaign.pieces)?;

@@ -56,6 +56,8 @@ const EARLY: usize = 3;
 pub const PAYS_KEYS: usize = 4;
 /// Units of it.
 pub const PAYS_UNITS: usize = 3;
+/// And of the request's keys at least one in so many: in a long text of one's own some phrases are always others'.
+const PAYS_SHARE: usize = 8;
 /// Nats of an account's own, two events, from which any match with a piece of its campaign restricts.
 pub const PAYS_OWN: f64 = 1.5;
 /// Nats of an account's own that restrict all it sends.
@@ -297,9 +299,10 @@ impl Correlator {
             let keys = shared.all().chain(shared.own.iter().filter(|_| is_member));
             let pure: ArrayVec<(u64, Cell), { 2 * KEYS }> =
                 keys.filter(|(_, cell)| self.standings.is_pure(cell, is_own)).copied().collect();
-            let pays = pure.len() >= PAYS_KEYS && is_usual
-                || is_member && !pure.is_empty() && shared.len() >= MATCHES
-                || units(pure.iter(), EARLY).len() >= PAYS_UNITS;
+            let is_much = pure.len() * PAYS_SHARE >= request.facts.keys.len();
+            let is_enough = || pure.len() >= PAYS_KEYS && is_usual || units(pure.iter(), EARLY).len() >= PAYS_UNITS;
+            let is_own = is_member && !pure.is_empty() && shared.len() >= MATCHES;
+            let pays = is_own || is_much && is_enough();
             if pays {
                 (found.campaign, found.pays) = (campaign, true);
                 break;

@@ -4,12 +4,20 @@
 mod auditor;
 #[path = "scan/bodies.rs"]
 mod bodies;
+#[path = "audit/campaigns.rs"]
+mod campaigns;
+#[path = "audit/chunks.rs"]
+mod chunks;
+#[path = "audit/groups.rs"]
+mod groups;
 #[path = "audit/ledger.rs"]
 mod ledger;
 #[path = "audit/lines.rs"]
 mod lines;
 #[path = "audit/record.rs"]
 mod record;
+#[path = "campaign/service.rs"]
+mod service;
 #[path = "audit/value.rs"]
 mod value;
 

@@ -40,7 +40,7 @@ pub struct Group {
     pub first: f64,
     /// Of the last.
     pub last: f64,
-    /// Requests that match.
+    /// Requests that belong to it.
     pub matches: u64,
     /// Of these, combinations new to their account.
     pub events: u64,
@@ -97,7 +97,7 @@ impl Groups {
             }
         }
         let mut whole: Vec<_> = whole.into_iter().collect();
-        whole.sort_by_key(|(number, _)| (campaigns.get(*number).and_then(|one| one.convicted), *number));
+        whole.sort_by_key(|(number, _)| campaigns.name(*number));
         whole
     }
 }
@@ -113,7 +113,7 @@ impl Group {
     fn add(&mut self, found: &Found, hit: &Hit<'_>) {
         self.first = self.first.min(hit.time);
         self.last = self.last.max(hit.time);
-        self.matches += u64::from(found.matches);
+        self.matches += 1;
         self.events += u64::from(found.event == Some(true));
         self.restricted += u64::from(found.pays);
         for (different, who) in self.different.iter_mut().zip(hit.who) {

@@ -73,7 +73,7 @@ pub struct Tally {
     pub events: [(u32, u32); SIGNALS],
     /// The highest evidence of each signal.
     pub evidence: [f32; SIGNALS],
-    /// The campaign that it shows itself, or that its requests belong to.
+    /// The campaign that it shows itself.
     pub campaign: u32,
     /// Requests with pieces that strangers share, of its campaign or none.
     pub matched: u32,
@@ -142,7 +142,7 @@ impl Tally {
         self.matched += u32::from(found.matches);
         self.rotations += u32::from(found.event == Some(true));
         self.restricted += u32::from(found.pays);
-        if found.campaign != 0 && (found.pays || found.is_member) {
+        if found.campaign != 0 && found.is_member {
             self.campaign = found.campaign;
         }
         let member = if found.is_member { Level::Observe } else { Level::None };

@@ -36,6 +36,9 @@ impl Kind {
 pub struct Campaign {
     /// What shows it.
     pub kind: Kind,
+    /// How many were convicted before it, and one; 0 as long as it is not. It keeps this name when others become part
+    /// of it.
+    pub name: u32,
     /// Nats, never below 0.
     pub evidence: f64,
     /// The highest so far.
@@ -61,6 +64,7 @@ enum Slot {
 pub struct Campaigns {
     slots: HashMap<u32, Slot>,
     opened: u32,
+    named: u32,
     /// How many live ones are convicted.
     pub convicted: usize,
 }
@@ -93,6 +97,7 @@ impl Campaign {
         self.highest = self.highest.max(other.highest).max(self.evidence);
         self.pieces += other.pieces;
         self.last = self.last.max(other.last);
+        self.name = [self.name, other.name].into_iter().filter(|&name| name != 0).min().unwrap_or(0);
         self.convicted = self.convicted.into_iter().chain(other.convicted).min();
         other.members.into_iter().for_each(|tenant| _ = self.join(tenant));
     }
@@ -118,6 +123,11 @@ impl Campaigns {
             number = *whole;
         }
         if self.slots.contains_key(&number) { number } else { 0 }
+    }
+
+    /// The name of the convicted campaign that this one is part of; 0 when it is none.
+    pub fn name(&self, number: u32) -> u32 {
+        self.get(self.root(number)).map_or(0, |campaign| campaign.name)
     }
 
     /// A live one.
@@ -151,11 +161,13 @@ impl Campaigns {
 
     /// It was used now: convict it if that is enough.
     pub fn touch(&mut self, number: u32, now: u64) {
+        let name = self.named + 1;
         let Some(campaign) = self.get_mut(number) else { return };
         campaign.last = campaign.last.max(now);
         if campaign.convicted.is_none() && campaign.is_enough() {
-            campaign.convicted = Some(now);
+            (campaign.convicted, campaign.name) = (Some(now), name);
             self.convicted += 1;
+            self.named = name;
         }
     }
 

@@ -73,7 +73,7 @@ fn steps_are_those_of_the_rates() {
 #[test]
 fn who_draws_on_a_stock_is_above_0_within_three_matches() {
     let times = rounds(2_000);
-    for (drawn, least) in [(2, 0.99), (1, 0.9)] {
+    for (drawn, least) in [(2, 0.97), (1, 0.85)] {
         let mut shown = 0;
         for seed in 0..times {
             let mut random = Random(mix(seed + 1) | 1);
@@ -116,11 +116,11 @@ fn who_has_a_few_texts_gets_to_the_floor() {
         assert!(now < 100 || event == Some(false));
     }
     assert!((f64::from(rotator.evidence) - FLOOR).abs() < 1e-6);
-    // Yet two events in a row show.
+    // Yet two events in a row outweigh it, for whoever has not been here long.
     ask(&mut rotator, &[100], 1_000);
-    assert!(!rotator.rotates());
+    assert!(f64::from(rotator.evidence) < ROTATES);
     ask(&mut rotator, &[101], 1_001);
-    assert!(rotator.rotates());
+    assert!(f64::from(rotator.evidence) > ROTATES && !rotator.rotates());
 }
 
 /// Order and company of the texts make no difference: a pair is the same pair.

@@ -1,4 +1,5 @@
 //! A service that people and campaigns ask, with word banks of their own.
+#![allow(dead_code)]
 
 use super::bodies::{Random, all};
 use ratelimit_guard_core::campaign::{Correlator, Found, Known, Request, Room};
@@ -142,7 +143,7 @@ pub fn campaign(service: &mut Service, random: &mut Random, stock: &Stock, first
     let mut found = Vec::new();
     for _ in 0..rounds {
         for member in 0..20 {
-            found.push(service.ask(first + member, &stock.compose(random, 3)));
+            found.push(service.ask(first + member, &stock.compose(random, stock.0.len().min(3))));
         }
     }
     found

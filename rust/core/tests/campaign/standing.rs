@@ -102,7 +102,8 @@ fn tenants_of_one_place_forget_each_other() {
             standings.set(tenant, campaign, GUILTY);
             said.insert(tenant, campaign);
             let other = (mix(random.below(300) as u64) >> 32) as u32 | 1;
-            let cell = Cell { tenants: [tenant, other, 0, 0, 0, 0, 0, 0], ..Cell::default() };
+            let mut cell = Cell::default();
+            cell.tenants[..2].copy_from_slice(&[tenant, other]);
             let homes: Vec<u32> = standings.homes(&cell).collect();
             assert!(homes.len() <= 2 && homes[0] == campaign);
             assert!(homes.iter().all(|home| *home == campaign || said.get(&other) == Some(home)));

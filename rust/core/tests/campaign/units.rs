@@ -10,9 +10,9 @@ use ratelimit_guard_core::hash::mix;
 fn cells(prompts: &[(u16, Vec<u64>)], keys: u64) -> Vec<(u64, Cell)> {
     let mut cells = Cells::new(1 << 12);
     for (tenant, (prompt, held)) in prompts.iter().enumerate() {
-        held.iter().for_each(|key| cells.add(mix(*key), tenant as u32 + 1, *prompt, 5));
+        held.iter().for_each(|key| cells.add(mix(*key + 1), tenant as u32 + 1, *prompt, 5));
     }
-    (0..keys).map(|key| (mix(key), *cells.get(mix(key), 5).unwrap())).collect()
+    (0..keys).map(|key| (mix(key + 1), *cells.get(mix(key + 1), 5).unwrap())).collect()
 }
 
 /// Keys of one text are one unit with the name of its first prompts, for any number of keys.
