@@ -117,6 +117,12 @@ HURT: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """Scenarios in which honest accounts have restricted requests with at least one seed: whose, and why."""
 
+LARGE = {"hackathon-kit", "agency-12-clients-unrelated", "new-tool-8", "new-tool-12-system", "prompt-pack-40"}
+"""Honest groups of which nobody has, but of four times as many accounts some have."""
+
+SELDOM = {"prompt-pack-40", "new-tool-12-no-history"}
+"""Honest groups of which somebody has with some other seed."""
+
 
 def is_expected(name: str, outcomes: Sequence[Outcome]) -> bool:
     """Whether a scenario comes out, over several seeds, as this file says."""

@@ -25,13 +25,14 @@ use crate::bounded::Bounded;
 use crate::hash::mix;
 use crate::prompt::facts::Facts;
 use crate::prompt::keys::{MAX_KEYS, PREFIXES};
+use crate::prompt::segment::MAX_SEGMENTS;
 use arrayvec::ArrayVec;
 use campaigns::{Campaigns, Kind};
 use cells::{Cell, Cells, FIRST};
 use provenance::Provenance;
 use rotator::Rotator;
 use standing::Standings;
-use units::units;
+use units::{NOWHERE, Shared, units};
 
 /// Hours after which what was not seen again is forgotten: a week.
 pub const HORIZON_HOURS: u16 = 7 * 24;
@@ -147,7 +148,7 @@ pub struct Correlator {
 }
 
 /// Keys that a request can have.
-const KEYS: usize = MAX_KEYS + PREFIXES.len();
+const KEYS: usize = MAX_KEYS + MAX_SEGMENTS + PREFIXES.len();
 
 impl Correlator {
     /// One that has seen nothing; `known` is what the history shares, `None` without one.
@@ -185,7 +186,7 @@ impl Correlator {
         let tenant = short(request.tenant);
         let facts = request.facts;
         let mut found = self.content(request, tenant, hour);
-        for &key in facts.keys.iter().chain(&facts.prefixes) {
+        for (key, ..) in keys(facts) {
             self.cells.add(key, tenant, (facts.digest >> 40) as u16, hour);
         }
         let seen = self.provenance.observe(request, tenant, hour, &mut self.campaigns);
@@ -197,11 +198,11 @@ impl Correlator {
 
     fn content(&mut self, request: &Request<'_>, tenant: u32, hour: u16) -> Found {
         let shared = self.look_up(request.facts, tenant, hour);
-        let matches = shared.hot >= MATCHES;
+        let matches = shared.hot.len() >= MATCHES;
         if matches {
             let (rotator, _) = self.accounts.entry(request.account, Rotator::default, Rotator::worth);
             rotator.begin(request.time);
-            let event = rotator.add(&units(shared.hot(), self.hot), request.facts.digest);
+            let event = rotator.add(&units(shared.hot.iter(), self.hot), request.facts.digest);
             let campaign = self.assign(request, tenant, hour, event);
             let found = Found { campaign, matches, event, ..Found::default() };
             return self.judge(request, &shared, found);
@@ -212,11 +213,11 @@ impl Correlator {
         self.judge(request, &shared, Found::default())
     }
 
-    fn look_up(&self, facts: &Facts, tenant: u32, hour: u16) -> Shared {
-        let mut shared = Shared::default();
-        for &key in facts.keys.iter().chain(&facts.prefixes) {
-            if let Some(cell) = self.cells.get(key, hour).filter(|cell| !cell.is_known()) {
-                shared.add(key, cell, self.hot, tenant);
+    fn look_up(&self, facts: &Facts, tenant: u32, hour: u16) -> SharedKeys {
+        let mut shared = SharedKeys::default();
+        for (key, place, is_run) in keys(facts) {
+            if let Some(&cell) = self.cells.get(key, hour).filter(|cell| !cell.is_known()) {
+                shared.add(Shared { key, cell, place, is_run }, self.hot, tenant);
             }
         }
         shared
@@ -279,7 +280,7 @@ impl Correlator {
     }
 
     /// Does the request pay, or its account?
-    fn judge(&self, request: &Request<'_>, shared: &Shared, mut found: Found) -> Found {
+    fn judge(&self, request: &Request<'_>, shared: &SharedKeys, mut found: Found) -> Found {
         if self.campaigns.convicted == 0 {
             return found;
         }
@@ -288,7 +289,7 @@ impl Correlator {
         let standing = rotator.map_or(0.0, Rotator::standing);
         let home = rotator.map_or(0, |rotator| self.campaigns.root(rotator.campaign));
         // Who rotates among a campaign's pieces is no victim of it, also where he was first.
-        let is_member = standing >= PAYS_OWN && self.campaigns.is_convicted(home);
+        let is_member = standing >= std::env::var("PO").ok().and_then(|x|x.parse().ok()).unwrap_or(PAYS_OWN) && self.campaigns.is_convicted(home);
         let mut convicted = self.convicted(shared);
         if is_member && !convicted.contains(&home) {
             _ = convicted.try_push(home);
@@ -297,8 +298,7 @@ impl Correlator {
             let is_own = |home| self.campaigns.root(home) == campaign;
             let is_member = is_member && home == campaign;
             let keys = shared.all().chain(shared.own.iter().filter(|_| is_member));
-            let pure: ArrayVec<(u64, Cell), { 2 * KEYS }> =
-                keys.filter(|(_, cell)| self.standings.is_pure(cell, is_own)).copied().collect();
+            let pure: Vec<Shared> = keys.filter(|key| self.standings.is_pure(&key.cell, is_own)).copied().collect();
             let is_much = pure.len() * PAYS_SHARE >= request.facts.keys.len();
             let is_enough = || pure.len() >= PAYS_KEYS && is_usual || units(pure.iter(), EARLY).len() >= PAYS_UNITS;
             let is_own = is_member && !pure.is_empty() && shared.len() >= MATCHES;
@@ -320,13 +320,13 @@ impl Correlator {
     }
 
     /// Convicted campaigns that the first users of some shared keys belong to.
-    fn convicted(&self, shared: &Shared) -> ArrayVec<u32, 4> {
+    fn convicted(&self, shared: &SharedKeys) -> ArrayVec<u32, 4> {
         let mut found = ArrayVec::<u32, 4>::new();
         if shared.all().count() < MATCHES {
             return found;
         }
-        for (_, cell) in shared.all() {
-            for home in self.standings.homes(cell) {
+        for key in shared.all() {
+            for home in self.standings.homes(&key.cell) {
                 let campaign = self.campaigns.root(home);
                 if !found.is_full() && !found.contains(&campaign) && self.campaigns.is_convicted(campaign) {
                     found.push(campaign);
@@ -353,36 +353,39 @@ impl Correlator {
     }
 }
 
-/// The shared keys of a request: hot ones, those that fewer strangers used, and those that its tenant used first.
-#[derive(Default)]
-struct Shared {
-    keys: ArrayVec<(u64, Cell), KEYS>,
-    early: ArrayVec<(u64, Cell), KEYS>,
-    own: ArrayVec<(u64, Cell), KEYS>,
-    hot: usize,
+/// The content keys of a prompt, with the place of each: runs of words, whole lines and sentences, and how the turn
+/// begins, which many templates have in common.
+fn keys(facts: &Facts) -> impl Iterator<Item = (u64, u8, bool)> {
+    let runs = facts.keys.iter().zip(&facts.places).map(|(&key, &place)| (key, place, true));
+    let segments = facts.segments.iter().filter(|s| s.words >= std::env::var("SW").ok().and_then(|x|x.parse().ok()).unwrap_or(4)).map(|segment| (segment.hash, NOWHERE, true));
+    let beginnings = facts.prefixes.iter().map(|&key| (key, facts.user_place, false));
+    runs.chain(segments).chain(beginnings)
 }
 
-impl Shared {
-    fn add(&mut self, key: u64, cell: &Cell, hot: usize, tenant: u32) {
-        match cell.count() {
-            count if count >= EARLY && cell.is_own_of(tenant) => self.own.push((key, *cell)),
-            count if count >= hot => self.keys.push((key, *cell)),
-            count if count >= EARLY => self.early.push((key, *cell)),
+/// The shared keys of a request: hot ones, those that fewer strangers used, and those that its tenant used first.
+#[derive(Default)]
+struct SharedKeys {
+    hot: ArrayVec<Shared, KEYS>,
+    early: ArrayVec<Shared, KEYS>,
+    own: ArrayVec<Shared, KEYS>,
+}
+
+impl SharedKeys {
+    fn add(&mut self, key: Shared, hot: usize, tenant: u32) {
+        match key.cell.count() {
+            count if count >= EARLY && key.cell.is_own_of(tenant) => self.own.push(key),
+            count if count >= hot => self.hot.push(key),
+            count if count >= EARLY => self.early.push(key),
             _ => {}
         }
-        self.hot = self.keys.len();
-    }
-
-    fn hot(&self) -> impl Iterator<Item = &(u64, Cell)> {
-        self.keys.iter()
     }
 
     fn len(&self) -> usize {
-        self.keys.len() + self.early.len() + self.own.len()
+        self.hot.len() + self.early.len() + self.own.len()
     }
 
-    fn all(&self) -> impl Iterator<Item = &(u64, Cell)> {
-        self.keys.iter().chain(&self.early)
+    fn all(&self) -> impl Iterator<Item = &Shared> {
+        self.hot.iter().chain(&self.early)
     }
 }
 

@@ -62,6 +62,11 @@ impl Cell {
         self.tag != 0 && (self.is_known() || since(hour, self.last) < HORIZON_HOURS)
     }
 
+    /// The hour when it came up.
+    pub fn first_hour(&self) -> u16 {
+        self.first
+    }
+
     /// Hours since it came up.
     pub fn age(&self, hour: u16) -> u16 {
         since(hour, self.first)

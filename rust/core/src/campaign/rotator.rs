@@ -73,9 +73,12 @@ impl Default for Rotator {
 
 /// What a match adds to the evidence.
 pub fn step(is_event: bool) -> f64 {
+    let g = |k: &str, d: f64| std::env::var(k).ok().and_then(|x| x.parse().ok()).unwrap_or(d);
+    static E: std::sync::OnceLock<(f64, f64)> = std::sync::OnceLock::new();
+    let (h, q) = *E.get_or_init(|| (g("HO", HONEST), g("GU", GUILTY)));
     match is_event {
-        true => (GUILTY / HONEST).ln(),
-        false => ((1.0 - GUILTY) / (1.0 - HONEST)).ln(),
+        true => (q / h).ln(),
+        false => ((1.0 - q) / (1.0 - h)).ln(),
     }
 }
 
@@ -104,7 +107,7 @@ impl Rotator {
         let is_new = self.combine(units, digest);
         self.matches += 1;
         for unit in units {
-            self.keep(unit.key);
+            self.keep(unit.key.key);
         }
         if is_first {
             return None;

@@ -52,6 +52,10 @@ pub struct Facts {
     pub sketch: MinHash,
     /// Sampled hashes of word 5-grams, digits masked, in rising order.
     pub keys: Vec<u64>,
+    /// Of each key the number of the line or sentence that it stands in.
+    pub places: Vec<u8>,
+    /// The number of the one that the user's turn begins with, and the prefixes.
+    pub user_place: u8,
     /// Hashes of the first words of the user's turn, as many as [`PREFIXES`] says and it has.
     pub prefixes: ArrayVec<u64, { PREFIXES.len() }>,
     /// Hash of its last four words, digits masked as in the prefixes; 0 when it has fewer.
@@ -117,6 +121,7 @@ fn derive(history: History, last_turn: LastTurn, has_tools: bool, secret: &Keys,
     let mut sketch = MinHash::new(NUM_PERM);
     sketch.add_here(&scratch.shingles);
     let opening = opening(user, last_turn.in_opening);
+    let keys = keys(masked, flags, boundary);
     Box::new(Facts {
         words: words.len() as u32,
         left_out: last_turn.left_out as u32,
@@ -127,7 +132,9 @@ fn derive(history: History, last_turn: LastTurn, has_tools: bool, secret: &Keys,
         user_turns: history.user_turns,
         assistant_turns: history.assistant_turns,
         sketch,
-        keys: keys(masked, boundary),
+        keys: keys.hashes,
+        places: keys.places,
+        user_place: keys.boundary,
         prefixes: prefixes(&masked[boundary..]),
         suffix: suffix(&masked[boundary..]),
         segments: segments(user, &flags[boundary..]),

@@ -1,6 +1,7 @@
 //! Keys that campaigns share: runs of five words, and how the user's turn begins. Digits are masked.
 
 use super::sequence::Sequence;
+use super::words::BREAK;
 use arrayvec::ArrayVec;
 
 /// Words of a key.
@@ -17,25 +18,49 @@ pub const SUFFIX: usize = 4;
 const SPARSE_BITS: u32 = 2;
 const MAX_SPARSE: usize = 256;
 
-/// Sampled hashes of runs of five words, in rising order, none twice; runs do not cross `boundary`.
+/// The low byte of a hash makes room for the segment, so that one number is sorted.
+const PLACE: u64 = 0xff;
+
+/// The keys of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Sampled hashes of runs of five words, in rising order, none twice. The low byte is 0.
+    pub hashes: Vec<u64>,
+    /// The number of the line or sentence that each stands in: from 0, and 255 for all behind.
+    pub places: Vec<u8>,
+    /// The number of the first one behind the boundary.
+    pub boundary: u8,
+}
+
+/// Keys of words, whose lines and sentences begin where `flags` says. Runs cross neither the end of one nor `boundary`: half of a template and the
+/// beginning of what follows it are nobody's phrase.
 #[inline(always)]
-pub fn keys(words: &[u64], boundary: usize) -> Vec<u64> {
+pub fn keys(words: &[u64], flags: &[u8], boundary: usize) -> Keys {
     let drop = (1u64 << (SPARSE_BITS + (words.len() / MAX_SPARSE).max(1).ilog2())) - 1;
     let mut found = [0; 2 * MAX_KEYS];
-    let mut count = 0;
-    for part in [&words[..boundary], &words[boundary..]] {
-        for run in part.windows(WORDS) {
+    let (mut count, mut place, mut first) = (0, 0, 0);
+    for (start, end) in [(0, boundary), (boundary, words.len())] {
+        let (part, flags) = (&words[start..end], &flags[start..end]);
+        first = place as u8;
+        for (run, flags) in part.windows(WORDS).zip(flags.windows(WORDS)) {
+            let crosses = (flags[1] | flags[2] | flags[3] | flags[4]) & BREAK;
             // No branch: a processor cannot guess one key in four.
             let key = join(run);
-            found[count] = key;
-            count += usize::from(key & drop == 0);
+            found[count] = key & !PLACE | place;
+            count += usize::from((key & drop) | u64::from(crosses) == 0);
+            place = (place + u64::from(flags[1] & BREAK != 0)).min(PLACE);
             if count == found.len() {
                 count = smallest(&mut found);
             }
         }
+        // The breaks of the last words, and the end itself.
+        let seen = if flags.len() < WORDS { 1 } else { flags.len() + 2 - WORDS };
+        let breaks = flags.iter().skip(seen).filter(|&&flag| flag & BREAK != 0).count() as u64;
+        place = (place + breaks + 1).min(PLACE);
     }
     let count = smallest(&mut found[..count]);
-    found[..count].to_vec()
+    let (hashes, places) = found[..count].iter().map(|key| (key & !PLACE, (key & PLACE) as u8)).unzip();
+    Keys { hashes, places, boundary: first }
 }
 
 /// Hashes of the first words, as many of [`PREFIXES`] as there are words for.
@@ -60,12 +85,12 @@ fn join(run: &[u64]) -> u64 {
     product ^ product >> 32
 }
 
-/// Move the smallest different keys to the front, in rising order. Returns how many.
+/// Move the smallest different keys to the front, in rising order, of equal ones the first. Returns how many.
 fn smallest(found: &mut [u64]) -> usize {
     found.sort_unstable();
     let mut count = 0;
     for place in 0..found.len() {
-        if count < MAX_KEYS && (count == 0 || found[place] != found[count - 1]) {
+        if count < MAX_KEYS && (count == 0 || found[place] | PLACE != found[count - 1] | PLACE) {
             found[count] = found[place];
             count += 1;
         }

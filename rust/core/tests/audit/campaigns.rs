@@ -117,8 +117,11 @@ fn answers_in_a_log_are_followed() {
         for turn in 0..5 {
             let reply = words(&mut random, 30);
             let seat = random.below(8);
-            log += &format!("{}\n", json!({"t": 1_700_000_000 + 60 * number + turn, "user": format!("seat-{seat}"),
-                "id": format!("{number}-{turn}"), "reply": reply, "request": {"messages": messages}}));
+            log += &format!(
+                "{}\n",
+                json!({"t": 1_700_000_000 + 60 * number + turn, "user": format!("seat-{seat}"),
+                "id": format!("{number}-{turn}"), "reply": reply, "request": {"messages": messages}})
+            );
             messages.push(json!({"role": "assistant", "content": reply}));
             messages.push(json!({"role": "user", "content": words(&mut random, 12)}));
         }

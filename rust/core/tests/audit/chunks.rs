@@ -30,12 +30,16 @@ fn split(files: &[Vec<u8>], cuts: &[usize]) -> Vec<Vec<u8>> {
     found
 }
 
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: rounds(2_000) as u32, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![2 => Just(b'\n'), 5 => any::<u8>(), 1 => Just(b'\r')], 0..80)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: rounds(2_000) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     /// Chunks and files may end anywhere.
     #[test]

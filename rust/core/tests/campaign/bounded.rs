@@ -48,7 +48,10 @@ proptest! {
 
     /// Without room each new key takes the place of one other, everything else stays what and where it was.
     #[test]
-    fn one_goes_for_each_that_comes(capacity in 0usize..12, steps in prop::collection::vec((0u64..40, 0u8..6), 1..300)) {
+    fn one_goes_for_each_that_comes(
+        capacity in 0usize..12,
+        steps in prop::collection::vec((0u64..40, 0u8..6), 1..300),
+    ) {
         let mut bounded = Bounded::new(capacity);
         let mut map: HashMap<u64, u64> = HashMap::new();
         for (number, (key, step)) in steps.into_iter().enumerate() {

@@ -35,6 +35,7 @@ struct Naive {
     members: Vec<u32>,
     nats: f64,
     is_convicted: bool,
+    name: u32,
 }
 
 proptest! {
@@ -45,6 +46,7 @@ proptest! {
     fn campaigns_equal_their_twin(steps in steps()) {
         let mut campaigns = Campaigns::default();
         let mut naive: Vec<Naive> = vec![Naive::default()];
+        let mut named = 0;
         for (now, step) in steps.into_iter().enumerate() {
             let root = |place: usize, naive: &[Naive]| naive.get(place % naive.len()).map_or(0, |one| one.whole);
             match step {
@@ -72,7 +74,10 @@ proptest! {
                 Step::Touch(place) => {
                     let place = root(place, &naive);
                     let one = &mut naive[place];
-                    one.is_convicted |= place != 0 && one.members.len() >= MEMBERS && one.nats >= CONVICTS;
+                    if place != 0 && !one.is_convicted && one.members.len() >= MEMBERS && one.nats >= CONVICTS {
+                        named += 1;
+                        (one.is_convicted, one.name) = (true, named);
+                    }
                     campaigns.touch(place as u32, now as u64);
                 }
                 Step::Merge(one, other) => {
@@ -87,6 +92,8 @@ proptest! {
                     if whole != part {
                         let taken = std::mem::take(&mut naive[part]);
                         naive[whole].nats += taken.nats;
+                        let names = [naive[whole].name, taken.name].into_iter().filter(|name| *name != 0);
+                        naive[whole].name = names.min().unwrap_or(0);
                         for tenant in taken.members {
                             let members = &mut naive[whole].members;
                             if members.len() < MEMBERS && !members.contains(&tenant) {
@@ -105,6 +112,7 @@ proptest! {
                 let found = campaigns.root(place as u32);
                 prop_assert_eq!((found, campaigns.root(found)), (one.whole as u32, one.whole as u32));
                 prop_assert_eq!(campaigns.is_convicted(found), naive[one.whole].is_convicted);
+                prop_assert_eq!(campaigns.name(place as u32), naive[one.whole].name);
             }
             for (place, one) in live() {
                 prop_assert!((campaigns.get(place as u32).unwrap().evidence - one.nats).abs() < 1e-9);

@@ -1,7 +1,7 @@
 //! What makes a key hot, a request match and a request pay, each at its bound: with prompts made by hand.
 
 use super::service::{ROOM, START, bare, convicted, send};
-use ratelimit_guard_core::campaign::{Correlator, Found};
+use ratelimit_guard_core::campaign::{Correlator, Found, Request};
 use ratelimit_guard_core::hash::mix;
 
 /// Pieces of a stock, of eight keys each.
@@ -56,8 +56,13 @@ impl Campaign {
 
     /// A prompt with these keys, and words of its own.
     pub fn ask(&mut self, account: u64, keys: &[u64]) -> Found {
+        self.ask_among(account, keys, 2)
+    }
+
+    /// The same among so many keys of its own.
+    fn ask_among(&mut self, account: u64, keys: &[u64], own: u64) -> Found {
         self.requests += 1;
-        let own = [mix(1 << 50 | self.requests), mix(1 << 51 | self.requests)];
+        let own: Vec<u64> = (0..own).map(|place| mix(1 << 60 | self.requests << 16 | place)).collect();
         let facts = bare(&[keys, &own].concat(), self.requests);
         send(&mut self.correlator, account, account, &facts, (0, 0), START + self.requests)
     }
@@ -118,6 +123,38 @@ fn three_units_pay() {
     }
 }
 
+/// Not in a long text of one's own, though: one key in eight must be the campaign's.
+#[test]
+fn a_few_keys_in_a_long_text_do_not_pay() {
+    for (own, pays) in [(0, true), (28, true), (29, false), (100, false)] {
+        let found = Campaign::convicted().ask_among(500, &piece(3, 4), own);
+        assert_eq!((found.matches, found.pays), (true, pays), "{own}");
+        let keys: Vec<u64> = (0..4).flat_map(|number| piece(3 * number, 1)).collect();
+        assert_eq!(Campaign::convicted().ask_among(500, &keys, own).pays, pays, "{own}");
+    }
+    // Who rotates pays for it all the same.
+    let mut campaign = Campaign::convicted();
+    let found: Vec<Found> = (0..4).map(|number| campaign.ask_among(500, &piece(4 * number, 2), 100)).collect();
+    assert_eq!(found.iter().map(|found| found.pays).collect::<Vec<_>>(), [false, false, true, true]);
+}
+
+/// Four keys pay only where it is usual for the account that others' words stand in its requests; three pieces always.
+#[test]
+fn four_keys_pay_where_matches_are_usual() {
+    for (requests, pays) in [(0, true), (25, true), (26, false), (10_000, false)] {
+        let mut campaign = Campaign::convicted();
+        let ask = |campaign: &mut Campaign, keys: &[u64]| {
+            let facts = bare(&[keys, &[mix(99)]].concat(), 1 << 20);
+            let (account, tenant) = (mix(77), mix(78));
+            let request = Request { account, tenant, requests, facts: &facts, answer: (0, 0), time: START };
+            campaign.correlator.observe(&request)
+        };
+        assert_eq!(ask(&mut campaign, &piece(3, 5)).pays, pays, "{requests}");
+        let keys: Vec<u64> = (0..3).flat_map(|number| piece(3 * number, 1)).collect();
+        assert!(ask(&mut campaign, &keys).pays);
+    }
+}
+
 /// One event of its own does not make an account pay for two keys, two events do.
 #[test]
 fn two_events_of_its_own_pay() {
@@ -171,4 +208,18 @@ fn six_tenants_convict() {
         assert!(one.evidence > 9.2, "{}", one.evidence);
         assert_eq!(one.convicted.is_some(), tenants == 6, "{tenants}");
     }
+}
+
+/// One key of another group in the memory of an account that rotates does not make the two groups one, two do.
+#[test]
+fn two_keys_merge_two_groups() {
+    let mut campaign = Campaign::new();
+    campaign.group(5, 0, 0);
+    campaign.group(5, 5_000, 500);
+    let live = |campaign: &Campaign| campaign.correlator.campaigns.iter().count();
+    assert_eq!(live(&campaign), 2);
+    campaign.ask(1, &piece(503, KEYS));
+    assert_eq!(live(&campaign), 2);
+    campaign.ask(1, &piece(508, KEYS));
+    assert_eq!(live(&campaign), 1);
 }

@@ -136,6 +136,6 @@ fn who_meets_pieces_now_and_then_is_no_member() {
     for round in 0..1_500 {
         let text = if round % 40 == 20 { stock.compose(&mut random, 1) } else { words(&mut random, 40) };
         let found = service.ask(777, &text);
-        assert!(!found.is_whole && !(found.is_member && round > 200));
+        assert!(!found.is_whole && (!found.is_member || round <= 200));
     }
 }

@@ -169,6 +169,27 @@ fn six_members_with_three_partners_convict() {
     }
 }
 
+/// In a convicted relay one partner's answer makes a request pay, and a second partner restricts all of an account.
+#[test]
+fn two_partners_in_a_relay_restrict_an_account() {
+    let mut table = Table::new();
+    (0..8).for_each(|tenant| (0..9).for_each(|place| _ = table.ask(tenant, &[], 1 + tenant * 10 + place)));
+    for (tenant, partner) in (0..8).flat_map(|tenant| (1..=3).map(move |partner| (tenant, (tenant + partner) % 8))) {
+        table.ask(tenant, &[1 + partner * 10], 9_000 + tenant);
+    }
+    assert_eq!(convicted(&table.correlator), 1);
+    let mut ask = |sent: &[u64]| {
+        let found = table.ask(50, sent, 9_500);
+        (found.matches, found.pays, found.is_whole, found.score)
+    };
+    assert_eq!(ask(&[]), (false, false, false, 0.0));
+    assert_eq!(ask(&[2]), (true, true, false, 0.5));
+    assert_eq!(ask(&[3, 4]), (true, true, false, 0.5));
+    assert_eq!(ask(&[]), (false, false, false, 0.0));
+    assert_eq!(ask(&[12]), (true, true, true, 1.0));
+    assert_eq!(ask(&[]), (false, true, true, 1.0));
+}
+
 /// A week after it was given an answer is nobody's.
 #[test]
 fn answers_are_forgotten_after_a_week() {

@@ -5,14 +5,13 @@ use super::bodies::{Random, all};
 use ratelimit_guard_core::campaign::{Correlator, Found, Known, Request, Room};
 use ratelimit_guard_core::hash::{Seed, mix};
 use ratelimit_guard_core::prompt::facts::{Facts, facts};
-use ratelimit_guard_core::prompt::features::FEATURES;
 use ratelimit_guard_core::prompt::fields::Fields;
 use ratelimit_guard_core::prompt::history::answer;
 use ratelimit_guard_core::prompt::scan::Scanner;
 use ratelimit_guard_core::prompt::text::Scratch;
 use ratelimit_guard_core::prompt::words::Keys;
-use ratelimit_guard_core::sketch::minhash::MinHash;
 use serde_json::json;
+use std::sync::LazyLock;
 
 pub const ROOM: Room = Room { keys: 1 << 14, accounts: 1 << 10, answers: 1 << 10 };
 pub const HOUR: u64 = 3600;
@@ -88,25 +87,13 @@ pub fn send(
     correlator.observe(&Request { account, tenant, requests: 0, facts, answer, time })
 }
 
-/// Facts with these keys and nothing else.
+/// Facts with these keys and nothing else: those of no text.
 pub fn bare(keys: &[u64], digest: u64) -> Facts {
-    Facts {
-        words: 40,
-        left_out: 0,
-        digest: mix(digest),
-        system: 0,
-        template: 0,
-        conversation: 0,
-        user_turns: 1,
-        assistant_turns: 0,
-        sketch: MinHash::new(1),
-        keys: keys.to_vec(),
-        prefixes: Default::default(),
-        suffix: 0,
-        segments: Default::default(),
-        answers: Default::default(),
-        features: [0; FEATURES],
-    }
+    static NOTHING: LazyLock<Box<Facts>> =
+        LazyLock::new(|| facts(b"", &Fields::default(), &Keys::new(Seed([0x5eed, 0xf00d])), &mut Scratch::default()));
+    let mut facts = Facts::clone(&NOTHING);
+    (facts.digest, facts.keys) = (mix(digest), keys.to_vec());
+    facts
 }
 
 /// So many words, made up: no five of them stand together twice.
