@@ -151,21 +151,28 @@ pub fn row<'py>(py: Python<'py>, campaign: &Campaign) -> PyResult<Bound<'py, PyD
     Ok(dict)
 }
 
-/// How many tenants make a key common, then the keys: eight bytes each.
+/// How many tenants make a key common and how many common keys there are, those, and each owned key with its tenants:
+/// eight bytes a number.
 pub fn to_bytes(known: &Known) -> Vec<u8> {
-    let numbers = std::iter::once(known.tenants as u64).chain(known.keys.iter().copied());
+    let counts = [known.tenants as u64, known.keys.len() as u64];
+    let owned = known.owned.iter().flat_map(|(key, [one, two])| [*key, u64::from(*one) << 32 | u64::from(*two)]);
+    let numbers = counts.into_iter().chain(known.keys.iter().copied()).chain(owned);
     numbers.flat_map(u64::to_le_bytes).collect()
 }
 
 /// The same back.
 pub fn from_bytes(bytes: &[u8]) -> Result<Known, Error> {
+    let damaged = || Error::config("known keys are damaged: calibrate anew");
     let mut numbers = bytes.chunks_exact(8).map(|number| u64::from_le_bytes(number.try_into().unwrap_or_default()));
-    match numbers.next() {
-        Some(tenants @ 1..) if bytes.len().is_multiple_of(8) => {
-            Ok(Known { tenants: tenants.min(FIRST as u64) as usize, keys: numbers.collect() })
-        }
-        _ => Err(Error::config("known keys are damaged: calibrate anew")),
+    let tenants = numbers.next().filter(|tenants| (1..=FIRST as u64).contains(tenants)).ok_or_else(damaged)?;
+    let count = numbers.next().filter(|count| *count <= numbers.len() as u64).ok_or_else(damaged)?;
+    let keys: Vec<u64> = numbers.by_ref().take(count as usize).collect();
+    let rest: Vec<u64> = numbers.collect();
+    if !bytes.len().is_multiple_of(8) || !rest.len().is_multiple_of(2) {
+        return Err(damaged());
     }
+    let owned = rest.chunks_exact(2).map(|pair| (pair[0], [(pair[1] >> 32) as u32, pair[1] as u32])).collect();
+    Ok(Known { tenants: tenants as usize, keys, owned })
 }
 
 fn room(what: &str, number: &Bound<'_, PyAny>) -> Result<usize, Error> {

@@ -28,9 +28,9 @@ use crate::prompt::keys::{MAX_KEYS, PREFIXES};
 use crate::prompt::segment::MAX_SEGMENTS;
 use arrayvec::ArrayVec;
 use campaigns::{Campaigns, Kind};
-use cells::{Cell, Cells, FIRST};
+use cells::{Cell, Cells, FIRST, IMMUNE};
 use provenance::Provenance;
-use rotator::Rotator;
+use rotator::{ROTATES, Rotator};
 use standing::Standings;
 use units::{NOWHERE, Shared, units};
 
@@ -40,6 +40,8 @@ pub const HORIZON_HOURS: u16 = 7 * 24;
 pub const HORIZON: u64 = HORIZON_HOURS as u64 * 3600;
 const DAY_HOURS: u16 = 24;
 const DAY: u64 = DAY_HOURS as u64 * 3600;
+/// Requests between two sweeps, however clocks jump.
+const SWEEPS: u32 = 4_096;
 /// Tenants of which a campaign needs so many as members.
 pub const MEMBERS: usize = 6;
 /// Strangers that make a key hot where no history says what is common.
@@ -51,6 +53,8 @@ const COMMON: usize = 3;
 const SMALL: f64 = 5_000.0;
 /// Hot keys that a request matches with.
 pub const MATCHES: usize = 2;
+/// Words of a line or sentence that is a key as a whole; shorter ones everybody writes.
+const MIN_WORDS: u32 = 5;
 /// Strangers from which on a convicted campaign's pieces are looked for.
 const EARLY: usize = 3;
 /// Keys of a convicted campaign that restrict a request of an account that shows nothing itself, or else units.
@@ -95,6 +99,8 @@ pub struct Known {
     pub tenants: usize,
     /// The common keys.
     pub keys: Vec<u64>,
+    /// Keys that one or two tenants used again and again, and who: their own, also when others have them today.
+    pub owned: Vec<(u64, [u32; IMMUNE])>,
 }
 
 /// What counts of a request.
@@ -142,9 +148,13 @@ pub struct Correlator {
     provenance: Provenance,
     /// The campaigns.
     pub campaigns: Campaigns,
+    /// What tenants had before the first request, until there is one and its hour is known.
+    owned: Vec<(u64, [u32; IMMUNE])>,
     /// Tenants that make a key hot.
     hot: usize,
+    /// The day of the last sweep, and requests since.
     swept: u64,
+    unswept: u32,
 }
 
 /// Keys that a request can have.
@@ -163,8 +173,10 @@ impl Correlator {
             standings: Standings::new(2 * room.accounts),
             provenance: Provenance::new(room.answers, room.accounts),
             campaigns: Campaigns::default(),
+            owned: known.map(|known| known.owned.clone()).unwrap_or_default(),
             hot,
             swept: 0,
+            unswept: 0,
         }
     }
 
@@ -176,15 +188,20 @@ impl Correlator {
         let is_common =
             |cell: &Cell| cell.is_known() || cell.count() >= common && !self.standings.is_pure(cell, |_| true);
         let keys = self.cells.iter().filter(|(_, cell)| is_common(cell)).map(|(key, _)| key).collect();
-        Known { tenants: common, keys }
+        let is_owned = |cell: &Cell| !is_common(cell) && (cell.is_lasting() || cell.count() > 1);
+        let first = |cell: &Cell| [cell.tenants[0], cell.tenants[1]];
+        let owned = self.cells.iter().filter(|(_, cell)| is_owned(cell)).map(|(key, cell)| (key, first(cell)));
+        Known { tenants: common, keys, owned: owned.collect() }
     }
 
     /// Add an answered request. Cost: 2 µs for a kilobyte, most of it cache misses.
     pub fn observe(&mut self, request: &Request<'_>) -> Found {
         self.sweep(request.time);
         let hour = (request.time / 3600) as u16;
+        self.standings.hour = hour;
         let tenant = short(request.tenant);
         let facts = request.facts;
+        self.remember_owners(hour);
         let mut found = self.content(request, tenant, hour);
         for (key, ..) in keys(facts) {
             self.cells.add(key, tenant, (facts.digest >> 40) as u16, hour);
@@ -194,6 +211,12 @@ impl Correlator {
             found = Found { score: found.score.max(seen.score), is_whole: found.is_whole || seen.is_whole, ..seen };
         }
         found
+    }
+
+    fn remember_owners(&mut self, hour: u16) {
+        for (key, tenants) in std::mem::take(&mut self.owned) {
+            self.cells.set_own(key, tenants, hour);
+        }
     }
 
     fn content(&mut self, request: &Request<'_>, tenant: u32, hour: u16) -> Found {
@@ -227,10 +250,11 @@ impl Correlator {
     /// single links; who rotates also opens campaigns, joins them and takes pieces into them, but only pure ones.
     fn assign(&mut self, request: &Request<'_>, tenant: u32, hour: u16, event: Option<bool>) -> u32 {
         let Some(rotator) = self.accounts.get(request.account) else { return 0 };
-        let (rotates, standing, given) = (rotator.rotates(), rotator.standing(), f64::from(rotator.given));
+        let (rotates, given) = (rotator.rotates(), f64::from(rotator.given));
         let keys: ArrayVec<u64, { rotator::KEYS }> = rotator.keys().iter().copied().collect();
         let home = self.campaigns.root(rotator.campaign);
-        self.standings.set(tenant, home, standing);
+        let account = short(request.account);
+        self.standings.set(tenant, account, home, rotator.standing(self.campaigns.is_convicted(home)));
 
         let (mut votes, mut free) = (Vec::<(usize, u32)>::new(), ArrayVec::<u64, { rotator::KEYS }>::new());
         for key in keys {
@@ -256,8 +280,13 @@ impl Correlator {
         }
         if rotates {
             let most = votes.first().map_or(0, |(count, _)| *count);
-            let others = votes.iter().skip(1).filter(|(count, _)| most.min(*count) >= MERGES);
-            campaign = others.fold(campaign, |one, &(_, other)| self.campaigns.merge(one, other));
+            let is_convicted = self.campaigns.is_convicted(campaign);
+            for (count, other) in votes.into_iter().skip(1) {
+                // One account of a campaign does not convict the others of its group.
+                if most.min(count) >= MERGES && self.campaigns.is_convicted(other) == is_convicted {
+                    campaign = self.campaigns.merge(campaign, other);
+                }
+            }
             for key in &free {
                 if let Some(cell) = self.cells.get_mut(*key) {
                     cell.owner = campaign;
@@ -274,8 +303,13 @@ impl Correlator {
                 (rotator.campaign, rotator.given) = (campaign, given as f32);
             }
         }
-        self.standings.set(tenant, campaign, standing);
-        self.campaigns.touch(campaign, request.time);
+        if rotates {
+            self.campaigns.touch(campaign, request.time);
+        }
+        if let Some(rotator) = self.accounts.get(request.account) {
+            let standing = rotator.standing(self.campaigns.is_convicted(campaign));
+            self.standings.set(tenant, account, campaign, standing);
+        }
         campaign
     }
 
@@ -286,10 +320,10 @@ impl Correlator {
         }
         let rotator = self.accounts.get(request.account);
         let is_usual = rotator.is_some_and(|rotator| rotator.is_share_of(request.requests));
-        let standing = rotator.map_or(0.0, Rotator::standing);
         let home = rotator.map_or(0, |rotator| self.campaigns.root(rotator.campaign));
+        let standing = rotator.map_or(0.0, |rotator| rotator.standing(self.campaigns.is_convicted(home)));
         // Who rotates among a campaign's pieces is no victim of it, also where he was first.
-        let is_member = standing >= std::env::var("PO").ok().and_then(|x|x.parse().ok()).unwrap_or(PAYS_OWN) && self.campaigns.is_convicted(home);
+        let is_member = standing >= PAYS_OWN && self.campaigns.is_convicted(home);
         let mut convicted = self.convicted(shared);
         if is_member && !convicted.contains(&home) {
             _ = convicted.try_push(home);
@@ -309,7 +343,7 @@ impl Correlator {
             }
         }
         if let Some(rotator) = rotator.filter(|_| self.campaigns.is_convicted(home)) {
-            found.is_member = rotator.rotates();
+            found.is_member = standing >= ROTATES;
             found.score = standing / WHOLE;
             found.is_whole = standing >= WHOLE && rotator.is_mostly(WHOLE_SHARE);
             if found.is_whole {
@@ -336,18 +370,22 @@ impl Correlator {
         found
     }
 
-    /// Once a day of traffic: what many tenants have shared for a day, and hardly any of the first rotates, is a
-    /// community's and says nothing about anybody. Cost: 5 ms for half a million keys.
+    /// Once a day of traffic campaigns fade, and what many tenants have shared for a day, and hardly any of the first
+    /// rotates, is a community's and says nothing about anybody. Cost: 5 ms for half a million keys.
     fn sweep(&mut self, now: u64) {
-        if self.swept != 0 && now < self.swept + DAY {
+        self.unswept += 1;
+        // A clock may be wrong for one request, and right again for the next.
+        let is_due = now / DAY > self.swept || now / DAY + 1 < self.swept;
+        if !is_due || self.unswept < SWEEPS && self.swept != 0 {
             return;
         }
-        self.swept = now;
+        (self.swept, self.unswept) = (now / DAY, 0);
+        self.campaigns.fade(now);
         let hour = (now / 3600) as u16;
         for cell in self.cells.iter_mut() {
             let is_old = cell.owner == 0 && cell.count() == FIRST && cell.age(hour) >= DAY_HOURS;
             if is_old && 4 * self.standings.homes(cell).count() < FIRST {
-                cell.owner = cells::KNOWN;
+                cell.owner = cells::COMMUNITY;
             }
         }
     }
@@ -357,7 +395,8 @@ impl Correlator {
 /// begins, which many templates have in common.
 fn keys(facts: &Facts) -> impl Iterator<Item = (u64, u8, bool)> {
     let runs = facts.keys.iter().zip(&facts.places).map(|(&key, &place)| (key, place, true));
-    let segments = facts.segments.iter().filter(|s| s.words >= std::env::var("SW").ok().and_then(|x|x.parse().ok()).unwrap_or(4)).map(|segment| (segment.hash, NOWHERE, true));
+    let segments =
+        facts.segments.iter().filter(|segment| segment.words >= MIN_WORDS).map(|segment| (segment.hash, NOWHERE, true));
     let beginnings = facts.prefixes.iter().map(|&key| (key, facts.user_place, false));
     runs.chain(segments).chain(beginnings)
 }

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 /// Campaigns at a time, convicted or not.
 pub const MAX_CAMPAIGNS: usize = 4_096;
+/// Numbers of campaigns that have become part of another; of more than these nobody knows any longer where they went.
+pub const MAX_PARTS: usize = 1 << 16;
 /// Nats that convict: by chance honest groups get there less than once in ten thousand tries.
 pub const CONVICTS: f64 = 9.2;
 /// Nats that one account can add, so that a campaign takes several, or take, so that none can shield the others.
@@ -52,19 +54,16 @@ pub struct Campaign {
     members: Vec<u32>,
 }
 
-#[derive(Clone, Debug)]
-enum Slot {
-    Live(Campaign),
-    /// It has become part of another.
-    Part(u32),
-}
-
 /// All campaigns by number, from 1.
 #[derive(Clone, Debug, Default)]
 pub struct Campaigns {
-    slots: HashMap<u32, Slot>,
+    live: HashMap<u32, Campaign>,
+    /// Those that have become part of a live one.
+    parts: HashMap<u32, u32>,
     opened: u32,
     named: u32,
+    /// When there was no room.
+    full_at: u64,
     /// How many live ones are convicted.
     pub convicted: usize,
 }
@@ -82,10 +81,17 @@ impl Campaign {
 
     /// Count a match of an account that has added `given` nats so far, or taken them. Returns what it has added now.
     pub fn add(&mut self, is_event: bool, given: f64) -> f64 {
-        let now_given = (given + step(is_event)).clamp(-MOST_OF_ONE, MOST_OF_ONE);
-        self.evidence = (self.evidence + now_given - given).max(0.0);
+        let most = (given + step(is_event)).clamp(-MOST_OF_ONE, MOST_OF_ONE);
+        // What is not there cannot be taken, and is not owed back.
+        let added = (most - given).max(-self.evidence);
+        self.gain(added);
+        given + added
+    }
+
+    /// Add nats.
+    pub fn gain(&mut self, nats: f64) {
+        self.evidence += nats;
         self.highest = self.highest.max(self.evidence);
-        now_given
     }
 
     fn is_enough(&self) -> bool {
@@ -106,23 +112,24 @@ impl Campaign {
 impl Campaigns {
     /// A new one; 0 when there are too many that are alive.
     pub fn open(&mut self, kind: Kind, now: u64) -> u32 {
-        if self.slots.len() >= MAX_CAMPAIGNS {
-            self.forget(now);
+        // Room is looked for at most once an hour: that costs a millisecond.
+        if self.live.len() >= MAX_CAMPAIGNS && now.abs_diff(self.full_at) >= 3600 {
+            self.full_at = now;
+            self.fade(now);
+            self.halve();
         }
-        if self.slots.len() >= MAX_CAMPAIGNS || self.opened == u32::MAX - 1 {
+        if self.live.len() >= MAX_CAMPAIGNS || self.opened == u32::MAX >> 1 {
             return 0;
         }
         self.opened += 1;
-        self.slots.insert(self.opened, Slot::Live(Campaign { kind, last: now, ..Campaign::default() }));
+        self.live.insert(self.opened, Campaign { kind, last: now, ..Campaign::default() });
         self.opened
     }
 
     /// The campaign that this one is now part of; 0 when it is forgotten.
-    pub fn root(&self, mut number: u32) -> u32 {
-        while let Some(Slot::Part(whole)) = self.slots.get(&number) {
-            number = *whole;
-        }
-        if self.slots.contains_key(&number) { number } else { 0 }
+    pub fn root(&self, number: u32) -> u32 {
+        let whole = self.parts.get(&number).copied().unwrap_or(number);
+        if self.live.contains_key(&whole) { whole } else { 0 }
     }
 
     /// The name of the convicted campaign that this one is part of; 0 when it is none.
@@ -132,26 +139,17 @@ impl Campaigns {
 
     /// A live one.
     pub fn get(&self, number: u32) -> Option<&Campaign> {
-        match self.slots.get(&number) {
-            Some(Slot::Live(campaign)) => Some(campaign),
-            _ => None,
-        }
+        self.live.get(&number)
     }
 
     /// A live one, to be changed.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut Campaign> {
-        match self.slots.get_mut(&number) {
-            Some(Slot::Live(campaign)) => Some(campaign),
-            _ => None,
-        }
+        self.live.get_mut(&number)
     }
 
     /// Live ones with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Campaign)> {
-        self.slots.iter().filter_map(|(&number, slot)| match slot {
-            Slot::Live(campaign) => Some((number, campaign)),
-            Slot::Part(_) => None,
-        })
+        self.live.iter().map(|(&number, campaign)| (number, campaign))
     }
 
     /// Is it convicted?
@@ -159,7 +157,7 @@ impl Campaigns {
         self.get(number).is_some_and(|campaign| campaign.convicted.is_some())
     }
 
-    /// It was used now: convict it if that is enough.
+    /// A member showed it now: convict it if that is enough.
     pub fn touch(&mut self, number: u32, now: u64) {
         let name = self.named + 1;
         let Some(campaign) = self.get_mut(number) else { return };
@@ -176,39 +174,42 @@ impl Campaigns {
         let (first, second) = (one.min(other), one.max(other));
         let is_second = self.is_convicted(second) && !self.is_convicted(first);
         let (whole, part) = if is_second { (second, first) } else { (first, second) };
-        if part == whole || self.get(whole).is_none() || self.get(part).is_none() {
+        if part == whole || !self.live.contains_key(&whole) {
             return whole;
         }
-        self.convicted -= usize::from(self.is_convicted(part));
-        if let Some(Slot::Live(campaign)) = self.slots.insert(part, Slot::Part(whole))
-            && let Some(whole) = self.get_mut(whole)
-        {
-            whole.take(campaign);
+        let Some(campaign) = self.live.remove(&part) else { return whole };
+        self.convicted -= usize::from(campaign.convicted.is_some());
+        if let Some(kept) = self.live.get_mut(&whole) {
+            self.convicted += usize::from(kept.convicted.is_none() && campaign.convicted.is_some());
+            kept.take(campaign);
+        }
+        // Parts of the part point to the whole themselves, so that nobody has to walk.
+        self.parts.values_mut().filter(|to| **to == part).for_each(|to| *to = whole);
+        if self.parts.len() < MAX_PARTS {
+            self.parts.insert(part, whole);
         }
         whole
     }
 
-    /// Campaigns fade: forget those that nobody served for longer than anything is remembered, and, when that makes no
-    /// room, the older half of those that are not convicted.
-    fn forget(&mut self, now: u64) {
-        self.retain(|campaign| campaign.last + HORIZON >= now);
-        if self.slots.len() < MAX_CAMPAIGNS {
-            return;
-        }
-        let mut ages: Vec<u64> =
-            self.iter().filter(|(_, one)| one.convicted.is_none()).map(|(_, one)| one.last).collect();
+    /// Campaigns fade: forget those that no member served for longer than anything is remembered, convicted or not.
+    pub fn fade(&mut self, now: u64) {
+        self.retain(|campaign| campaign.last.saturating_add(HORIZON) >= now);
+    }
+
+    /// Make room: forget the older half of those that are not convicted.
+    fn halve(&mut self) {
+        let waiting = self.live.values().filter(|campaign| campaign.convicted.is_none());
+        let mut ages: Vec<u64> = waiting.map(|campaign| campaign.last).collect();
         ages.sort_unstable();
-        if let Some(&median) = ages.get(ages.len() / 2) {
+        if let Some(&median) = ages.get(ages.len() / 2).filter(|_| self.live.len() >= MAX_CAMPAIGNS) {
             self.retain(|campaign| campaign.convicted.is_some() || campaign.last > median);
         }
     }
 
     /// What is part of a forgotten one is forgotten too.
     fn retain(&mut self, stays: impl Fn(&Campaign) -> bool) {
-        let kept: Vec<u32> = self.iter().filter(|(_, campaign)| stays(campaign)).map(|(number, _)| number).collect();
-        let parts = self.slots.keys().filter(|&&number| kept.contains(&self.root(number)));
-        let parts: std::collections::HashSet<u32> = parts.copied().collect();
-        self.slots.retain(|number, _| parts.contains(number));
-        self.convicted = self.iter().filter(|(_, campaign)| campaign.convicted.is_some()).count();
+        self.live.retain(|_, campaign| stays(campaign));
+        self.parts.retain(|_, whole| self.live.contains_key(whole));
+        self.convicted = self.live.values().filter(|campaign| campaign.convicted.is_some()).count();
     }
 }

@@ -12,8 +12,10 @@ pub const FIRST: usize = 8;
 pub const IMMUNE: usize = 2;
 /// Cells that a key may stand in.
 const WAYS: usize = 4;
-/// Owner of keys that the history shares, or that a community does.
+/// Owner of keys that the history shares. They are never forgotten.
 pub const KNOWN: u32 = u32::MAX;
+/// Owner of keys that a community shares.
+pub const COMMUNITY: u32 = u32::MAX - 1;
 
 /// What is remembered of a key.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +51,7 @@ impl Cell {
 
     /// Is it nobody's, whoever uses it?
     pub fn is_known(&self) -> bool {
-        self.owner == KNOWN
+        self.owner >= COMMUNITY
     }
 
     /// Was this tenant there before others could have it from somewhere?
@@ -59,7 +61,12 @@ impl Cell {
 
     /// Not forgotten by now.
     fn is_alive(&self, hour: u16) -> bool {
-        self.tag != 0 && (self.is_known() || since(hour, self.last) < HORIZON_HOURS)
+        self.tag != 0 && (self.owner == KNOWN || since(hour, self.last) < HORIZON_HOURS)
+    }
+
+    /// Was it used again after an hour?
+    pub fn is_lasting(&self) -> bool {
+        since(self.last, self.first) > 0
     }
 
     /// The hour when it came up.
@@ -96,7 +103,12 @@ impl Cell {
     /// to somebody.
     fn worth(&self, hour: u16) -> (bool, bool, usize, u16) {
         let is_alive = self.is_alive(hour);
-        (is_alive, is_alive && self.owner != 0, self.count().min(IMMUNE + 2), u16::MAX - since(hour, self.last))
+        (
+            is_alive,
+            is_alive && self.owner != 0 && self.owner != COMMUNITY,
+            self.count().min(IMMUNE + 2),
+            u16::MAX - since(hour, self.last),
+        )
     }
 }
 
@@ -158,6 +170,15 @@ impl Cells {
         }
     }
 
+    /// These tenants had this key before anybody that is seen from `hour` on.
+    pub fn set_own(&mut self, key: u64, tenants: [u32; IMMUNE], hour: u16) {
+        // Prompts that no request is likely to bring.
+        let made_up = |place: usize| (mix(key) >> (16 * place)) as u16;
+        for (place, &tenant) in tenants.iter().enumerate().filter(|(_, tenant)| **tenant != 0) {
+            self.add(key, tenant, made_up(place), hour);
+        }
+    }
+
     /// Long texts keep their smallest keys, so these are mixed before they choose.
     fn start(&self, key: u64) -> usize {
         ((u128::from(mix(key)) * u128::from(self.sets)) >> 64) as usize * WAYS
@@ -165,6 +186,6 @@ impl Cells {
 }
 
 /// Hours from one to another, over the end of the count; none when the other lies ahead.
-fn since(hour: u16, past: u16) -> u16 {
+pub fn since(hour: u16, past: u16) -> u16 {
     (hour.wrapping_sub(past) as i16).max(0) as u16
 }

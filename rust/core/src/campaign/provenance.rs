@@ -2,10 +2,12 @@
 //!
 //! The service knows to whom it gave an answer. When another tenant sends it as part of a conversation, the two share a
 //! conversation: seats of a relay do so all the time, because each turn goes to whichever seat is free. Nobody's own
-//! answers count, nor what several were given (canned ones), nor short ones; who only *gave* is not accused by it, so
-//! that publishing or stealing somebody's answers frames nobody.
+//! answers count, nor what several were given (canned ones) or several send (a conversation that somebody published),
+//! nor short ones. A member both sends others' answers and has his own sent by others: who only quotes, and who is only
+//! quoted, is no seat.
 
 use super::campaigns::{Campaigns, Kind};
+use super::cells::since;
 use super::{Found, HORIZON_HOURS, Request};
 use crate::bounded::Bounded;
 use crate::hash::mix;
@@ -15,14 +17,18 @@ use arrayvec::ArrayVec;
 pub const MIN_WORDS: u32 = 12;
 /// Tenants that may have been given one and the same answer.
 const RECEIVERS: usize = 2;
+/// Tenants that may send it without having been given it.
+const SENDERS: usize = 2;
+/// Tenants that must have sent answers of a member.
+const MIN_TAKERS: usize = 1;
 /// Partners of whom one account had answers: more are not remembered.
 pub const PARTNERS: usize = 4;
 /// Partners that make a member of a relay, and of these as many that restrict it as a whole.
 pub const MIN_PARTNERS: usize = 3;
 /// The same in a convicted campaign: then fewer are enough.
 pub const MIN_PARTNERS_KNOWN: usize = 2;
-/// Evidence of a member's first links: five members convict.
-const NATS: f64 = 1.9;
+/// Evidence of a member: as many as a campaign needs convict.
+const NATS: f64 = 1.6;
 /// Cells that an answer may stand in.
 const WAYS: usize = 4;
 
@@ -31,6 +37,7 @@ const WAYS: usize = 4;
 struct Given {
     tag: u64,
     to: [u32; RECEIVERS],
+    sent_by: [u32; SENDERS],
     hour: u16,
     is_shared: bool,
 }
@@ -39,7 +46,15 @@ struct Given {
 #[derive(Clone, Debug, Default)]
 struct Seat {
     partners: ArrayVec<u32, PARTNERS>,
+    takers: ArrayVec<u32, MIN_TAKERS>,
     campaign: u32,
+}
+
+impl Seat {
+    /// Does it take and give, as seats of a relay do?
+    fn is_seat(&self, partners: usize) -> bool {
+        self.partners.len() >= partners && self.takers.len() >= MIN_TAKERS
+    }
 }
 
 /// Answers, seats, and who has ever been given an answer that was told of.
@@ -72,7 +87,7 @@ impl Provenance {
         let (hash, words) = request.answer;
         if words >= MIN_WORDS {
             self.give(hash, tenant, hour);
-            let place = tenant as usize % RECEIVER_BITS;
+            let place = receiver(tenant);
             self.receivers[place / 64] |= 1 << (place % 64);
         }
         for &partner in &partners {
@@ -82,16 +97,16 @@ impl Provenance {
     }
 
     /// Who was given the answers that this tenant sends and was not given himself.
-    fn partners(&self, request: &Request<'_>, tenant: u32, hour: u16) -> ArrayVec<u32, PARTNERS> {
+    fn partners(&mut self, request: &Request<'_>, tenant: u32, hour: u16) -> ArrayVec<u32, PARTNERS> {
         let mut partners = ArrayVec::new();
-        let place = tenant as usize % RECEIVER_BITS;
+        let place = receiver(tenant);
         // Whose answers nobody told of may have been given any.
         if self.receivers[place / 64] & 1 << (place % 64) == 0 {
             return partners;
         }
         for answer in request.facts.answers.iter().filter(|answer| answer.words >= MIN_WORDS) {
             let Some(given) = self.get(answer.hash, hour) else { continue };
-            let is_foreign = !given.is_shared && !given.to.contains(&tenant);
+            let is_foreign = !given.to.contains(&tenant) && given.is_sent_by(tenant);
             if is_foreign && !partners.is_full() && !partners.contains(&given.to[0]) {
                 partners.push(given.to[0]);
             }
@@ -107,7 +122,7 @@ impl Provenance {
         if !seat.partners.is_full() && !seat.partners.contains(&partner) {
             seat.partners.push(partner);
         }
-        let is_member = seat.partners.len() >= MIN_PARTNERS;
+        let is_member = seat.is_seat(MIN_PARTNERS);
         seat.campaign = match (mine, other) {
             (0, 0) => campaigns.open(Kind::Provenance, now),
             (0, other) => other,
@@ -115,15 +130,19 @@ impl Provenance {
             (mine, other) => campaigns.merge(mine, other),
         };
         let number = seat.campaign;
-        if other == 0 {
-            self.seats.entry(u64::from(partner), Seat::default, worth).0.campaign = number;
+        let (giver, _) = self.seats.entry(u64::from(partner), Seat::default, worth);
+        giver.campaign = number;
+        if !giver.takers.is_full() && !giver.takers.contains(&tenant) {
+            giver.takers.push(tenant);
         }
         if let Some(campaign) = campaigns.get_mut(number) {
             campaign.pieces += 1;
-            if is_member && campaign.join(tenant) {
-                campaign.evidence += NATS;
+            if is_member {
+                if campaign.join(tenant) {
+                    campaign.gain(NATS);
+                }
+                campaigns.touch(number, now);
             }
-            campaigns.touch(number, now);
         }
     }
 
@@ -131,21 +150,21 @@ impl Provenance {
         let Some(seat) = self.seats.get(u64::from(tenant)) else { return Found { matches, ..Found::default() } };
         let campaign = campaigns.root(seat.campaign);
         let is_convicted = campaigns.is_convicted(campaign);
-        let is_whole = is_convicted && seat.partners.len() >= MIN_PARTNERS_KNOWN;
+        let is_whole = is_convicted && seat.is_seat(MIN_PARTNERS_KNOWN);
         Found {
             campaign: if matches || is_whole { campaign } else { 0 },
             matches,
             event: matches.then_some(true),
-            is_member: is_convicted && !seat.partners.is_empty(),
-            pays: is_convicted && (matches || is_whole),
+            is_member: is_whole,
+            pays: is_whole,
             is_whole,
             score: if is_convicted { seat.partners.len() as f64 / MIN_PARTNERS_KNOWN as f64 } else { 0.0 },
         }
     }
 
-    fn get(&self, hash: u64, hour: u16) -> Option<&Given> {
+    fn get(&mut self, hash: u64, hour: u16) -> Option<&mut Given> {
         let start = self.start(hash);
-        self.answers[start..start + WAYS].iter().find(|given| given.is(hash, hour))
+        self.answers[start..start + WAYS].iter_mut().find(|given| given.is(hash, hour))
     }
 
     /// Of a full set the oldest goes.
@@ -154,9 +173,9 @@ impl Provenance {
         let set = &mut self.answers[start..start + WAYS];
         let known = set.iter_mut().find(|given| given.is(hash, hour));
         let Some(given) = known else {
-            let age = |place: &usize| (set[*place].tag != 0, std::cmp::Reverse(hour.wrapping_sub(set[*place].hour)));
+            let age = |place: &usize| (set[*place].tag != 0, std::cmp::Reverse(since(hour, set[*place].hour)));
             let place = (0..WAYS).min_by_key(age).unwrap_or_default();
-            set[place] = Given { tag: hash, to: [tenant, 0], hour, is_shared: false };
+            set[place] = Given { tag: hash, to: [tenant, 0], hour, ..Given::default() };
             return;
         };
         if given.to.contains(&tenant) {
@@ -175,6 +194,23 @@ impl Provenance {
 
 impl Given {
     fn is(&self, hash: u64, hour: u16) -> bool {
-        self.tag == hash && hour.wrapping_sub(self.hour) < HORIZON_HOURS
+        self.tag == hash && since(hour, self.hour) < HORIZON_HOURS
     }
+
+    /// Somebody sends it who was not given it. Does that say something about him?
+    fn is_sent_by(&mut self, tenant: u32) -> bool {
+        if self.sent_by.contains(&tenant) || self.is_shared {
+            return !self.is_shared;
+        }
+        match self.sent_by.iter_mut().find(|sender| **sender == 0) {
+            Some(free) => *free = tenant,
+            None => self.is_shared = true,
+        }
+        !self.is_shared
+    }
+}
+
+/// The lowest bit of a tenant is always set.
+fn receiver(tenant: u32) -> usize {
+    (tenant >> 1) as usize % RECEIVER_BITS
 }

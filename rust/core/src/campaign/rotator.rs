@@ -40,6 +40,8 @@ pub struct Rotator {
     filled: u8,
     /// Nats.
     pub evidence: f32,
+    /// The highest so far.
+    pub highest: f32,
     /// Nats that it has added to its campaign.
     pub given: f32,
     /// Requests since its first match.
@@ -61,6 +63,7 @@ impl Default for Rotator {
             keys: [0; KEYS],
             filled: 0,
             evidence: 0.0,
+            highest: 0.0,
             given: 0.0,
             requests: 0,
             matches: 0,
@@ -73,12 +76,9 @@ impl Default for Rotator {
 
 /// What a match adds to the evidence.
 pub fn step(is_event: bool) -> f64 {
-    let g = |k: &str, d: f64| std::env::var(k).ok().and_then(|x| x.parse().ok()).unwrap_or(d);
-    static E: std::sync::OnceLock<(f64, f64)> = std::sync::OnceLock::new();
-    let (h, q) = *E.get_or_init(|| (g("HO", HONEST), g("GU", GUILTY)));
     match is_event {
-        true => (q / h).ln(),
-        false => ((1.0 - q) / (1.0 - h)).ln(),
+        true => (GUILTY / HONEST).ln(),
+        false => ((1.0 - GUILTY) / (1.0 - HONEST)).ln(),
     }
 }
 
@@ -114,19 +114,21 @@ impl Rotator {
         }
         self.events += u32::from(is_new);
         self.evidence = (f64::from(self.evidence) + step(is_new)).max(FLOOR) as f32;
+        self.highest = self.highest.max(self.evidence);
         Some(is_new)
     }
 
-    /// Evidence that counts: none where events are rare among all requests.
-    pub fn standing(&self) -> f64 {
+    /// Evidence that counts: none where events are rare among all requests. Of an account of a convicted campaign the
+    /// highest so far: with a small stock it has at some time used every combination.
+    pub fn standing(&self, is_convicted: bool) -> f64 {
         let is_rare = f64::from(self.events) < MIN_SHARE * f64::from(self.requests);
-        let evidence = f64::from(self.evidence);
+        let evidence = f64::from(if is_convicted { self.highest } else { self.evidence });
         if is_rare { evidence.min(0.0) } else { evidence }
     }
 
     /// Does it rotate?
     pub fn rotates(&self) -> bool {
-        self.standing() >= ROTATES
+        self.standing(false) >= ROTATES
     }
 
     /// Does at least this share of its requests match?

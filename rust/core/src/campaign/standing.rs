@@ -1,6 +1,7 @@
 //! How the tenants stand that used shared pieces: looked up for the first users of a key.
 
-use super::cells::Cell;
+use super::HORIZON_HOURS;
+use super::cells::{Cell, since};
 use super::rotator::ROTATES;
 
 /// Tenants that rotate among the first of a key, for it to belong to anybody.
@@ -12,8 +13,10 @@ pub const PURE: f64 = 0.75;
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     tenant: u32,
+    account: u32,
     campaign: u32,
     evidence: f32,
+    hour: u16,
 }
 
 impl Standing {
@@ -22,20 +25,31 @@ impl Standing {
     }
 }
 
-/// The places.
+/// The places, and what hour it is.
 #[derive(Clone, Debug)]
-pub struct Standings(Box<[Standing]>);
+pub struct Standings {
+    places: Box<[Standing]>,
+    /// Hours since any fixed moment: standings of the last week count.
+    pub hour: u16,
+}
 
 impl Standings {
-    /// Room for about `capacity` tenants: 12 bytes for each.
+    /// Room for about `capacity` tenants: 20 bytes for each.
     pub fn new(capacity: usize) -> Self {
-        Self(vec![Standing::default(); capacity.max(1)].into())
+        Self { places: vec![Standing::default(); capacity.max(1)].into(), hour: 0 }
     }
 
-    /// A tenant's evidence, and the campaign it was assigned to.
-    pub fn set(&mut self, tenant: u32, campaign: u32, evidence: f64) {
+    /// How one of a tenant's accounts stands. Of several accounts the one counts that shows most, and who does not
+    /// rotate does not take the place of somebody else who does.
+    pub fn set(&mut self, tenant: u32, account: u32, campaign: u32, evidence: f64) {
+        let new = Standing { tenant, account, campaign, evidence: evidence as f32, hour: self.hour };
         let place = self.place(tenant);
-        self.0[place] = Standing { tenant, campaign, evidence: evidence as f32 };
+        let old = &mut self.places[place];
+        let is_own = (old.tenant, old.account) == (tenant, account);
+        let is_more = old.tenant == tenant && old.evidence > new.evidence || old.rotates() && !new.rotates();
+        if is_own || !is_more || since(self.hour, old.hour) >= HORIZON_HOURS {
+            *old = new;
+        }
     }
 
     /// Campaigns of the first users that rotate, as many times as they have users; 0 for those without.
@@ -54,11 +68,12 @@ impl Standings {
     }
 
     fn get(&self, tenant: u32) -> Option<&Standing> {
-        Some(&self.0[self.place(tenant)]).filter(|standing| standing.tenant == tenant)
+        let is_its = |one: &&Standing| one.tenant == tenant && since(self.hour, one.hour) < HORIZON_HOURS;
+        Some(&self.places[self.place(tenant)]).filter(is_its)
     }
 
     fn place(&self, tenant: u32) -> usize {
-        ((u64::from(tenant) * self.0.len() as u64) >> 32) as usize
+        ((u64::from(tenant) * self.places.len() as u64) >> 32) as usize
     }
 }
 

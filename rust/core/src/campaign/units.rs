@@ -55,7 +55,9 @@ pub fn units<'c>(keys: impl Iterator<Item = &'c Shared>, count: usize) -> ArrayV
     let count = count.min(FIRST);
     let mut units = ArrayVec::<Unit<'c>, MAX_UNITS>::new();
     for key in keys {
-        let belongs = |unit: &&mut Unit<'_>| unit.place == key.place && key.place != NOWHERE || unit.key.cell.comes_with(&key.cell, count);
+        let belongs = |unit: &&mut Unit<'_>| {
+            unit.place == key.place && key.place != NOWHERE || unit.key.cell.comes_with(&key.cell, count)
+        };
         match units.iter_mut().find(belongs) {
             Some(unit) if key.rank() < unit.key.rank() => unit.key = key,
             Some(_) => {}
