@@ -31,7 +31,7 @@ class Correlator(_core.Correlator):
     `Reader(secret=baseline.secret)`, otherwise from readers of one secret. Without one, texts count from eight
     strangers on instead of four, and what is found in the first days should be looked at and not acted on. `secret`
     (16 bytes or more) keys the hashes of accounts, drawn at random without one. Room for `keys` texts (64 bytes
-    each), `accounts` that send shared texts (350 bytes) and `answers` (24 bytes): what is used least goes first.
+    each), `accounts` that send shared texts (350 bytes) and `answers` (32 bytes): what is used least goes first.
     """
 
     __slots__ = ()

@@ -14,33 +14,35 @@ if TYPE_CHECKING:
     from campaigns.run import Outcome
 
 FOUND: dict[str, float] = {
-    "composed-10": 0.40,
+    "composed-10": 0.85,
     "composed-100": 0.90,
     "composed-1000": 0.90,
     "composed-10000": 0.85,
     "composed-100-no-history": 0.85,
+    "composed-100-few": 0.85,
     "composed-100-many": 0.75,
     "composed-100-behind-system": 0.95,
     "whole-60": 0.85,
-    "whole-400": 0.50,
+    "whole-400": 0.45,
     "seeds-175": 0.90,
     "seeds-175-alone": 0.90,
-    "seeds-2000": 0.75,
+    "seeds-2000": 0.55,
+    "elicit-6": 0.30,  # of six seeds five 0.43 to 0.72, and one nothing at all: six frames soon repeat
+    "evolve-5": 0.85,
     "personas-200": 0.50,
-    "agentic-20": 0.35,
+    "agentic-20": 0.85,
     "synonyms-20": 0.85,
-    "synonyms-100": 0.75,
+    "synonyms-100": 0.70,
     "reworded": 0.20,
     "cover-50": 0.85,
     "cover-90": 0.60,
-    "cover-90-whole-60": 0.20,
     "known-members": 0.90,
     "human-hours": 0.90,
-    "unequal": 0.70,
-    "everything": 0.45,
+    "unequal": 0.90,
+    "everything": 0.85,
     "changing-4h": 0.90,
     "changing-1h": 0.90,
-    "changing-4h-whole": 0.75,
+    "changing-4h-whole": 0.70,
     "public-template-between": 0.50,
     "relay": 0.90,
 }
@@ -51,15 +53,12 @@ LEEWAY = 0.15
 
 NOTHING_SHARED = "no text is shared: each prompt is another, as with a crowd of strangers"
 ONE_TEMPLATE = "who stays with one template looks like its honest users"
-FEW_FRAMES = "a handful of frames soon repeats, as with the features of a program"
 COPIES = "prompts that are the same to the last word are what viral ones are, and do not count"
-FEW_ACCOUNTS = "each of a dozen accounts has used every combination after some fifty requests; alone they are found"
+FEW_IN_COVER = "six requests of each account in a day, of texts that have hardly a phrase in common"
 
 MISSED: dict[str, str] = {
-    "composed-100-few": FEW_ACCOUNTS,
+    "cover-90-whole-60": FEW_IN_COVER,
     "one-template": ONE_TEMPLATE,
-    "elicit-6": FEW_FRAMES,
-    "evolve-5": FEW_FRAMES,
     "resampled-500": COPIES,
     "public-template-around": ONE_TEMPLATE,
     "walk": NOTHING_SHARED,
@@ -70,48 +69,25 @@ MISSED: dict[str, str] = {
 
 LEAST = 0.2
 
-BORDER = "the end of a template and the first word behind it is a text of its own: one template looks like many"
 FIRST_TIMES = "whoever tries the prompts of a new program uses each for the first time: a dozen events in a row"
 IN_ORDER = "a list of tasks that all go through: nearly every request brings a piece that is new to its account"
 SEEDS = "a few out of a pool in every request, or a corpus walked together: as attackers do it"
-PARTS = "overlapping parts of one text look like many pieces"
 COMMON = "turns of phrase of the language that the history does not have, and the campaign uses most"
-COVER = "the cover is an honest tenant's template, which the history knows of too few to be common"
-COVER_PUBLIC = "the border of a public template and the campaign's words, which its honest users write too"
 RARE = "a prompt that the victim used for the first time when the sybils had it already"
-FORGOTTEN = "the history says what is common, and not whose a text was: who comes back at noon comes after the sybils"
-READERS = "who quotes several strangers' published answers looks like a seat of a relay, though nobody quotes him"
 LEAKED = "the sybils were first: whose template it is, nobody can tell"
 
 COMMUNITY = ("victim", "late victim")
 
 HURT: dict[str, tuple[tuple[str, ...], str]] = {
     "composed-100-no-history": (("power-user",), COMMON),
-    "synonyms-100": (("public-template",), COMMON),
-    "reworded": (("public-template",), COMMON),
-    "cover-50": (("app",), COVER),
-    "cover-90": (("app",), COVER),
-    "cover-90-whole-60": (("app",), COVER),
-    "public-template-between": (("public-template",), COVER_PUBLIC),
-    "public-template-around": (("public-template",), COVER_PUBLIC),
     "exercise-sheet": (("group",), IN_ORDER),
     "new-tool-12": (("group",), FIRST_TIMES),
-    "new-tool-pipeline": (("group",), FIRST_TIMES),
     "examples-chosen": (("group",), SEEDS),
-    "news": (("group",), PARTS),
     "benchmark": (("group",), SEEDS),
-    "prompt-course": (("group",), IN_ORDER),
-    "copied-template": (("victim",), BORDER),
-    "copied-known-victim": (("victim",), BORDER),
-    "joined-template": (("victim",), BORDER),
-    "community-template": (COMMUNITY, BORDER),
-    "community-template-mixed": (COMMUNITY, BORDER),
     "community-tool": (COMMUNITY, FIRST_TIMES),
     "community-tool-mixed": (COMMUNITY, FIRST_TIMES),
     "mixed-features-10": (("victim",), RARE),
     "features-rotated": (("victim",), RARE),
-    "mixed-known-victim": (("victim",), FORGOTTEN),
-    "answers-planted": (("victim",), READERS),
     "leaked-template": (("late victim",), LEAKED),
     "leaked-features-10": (("late victim",), LEAKED),
 }

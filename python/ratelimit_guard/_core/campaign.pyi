@@ -23,14 +23,13 @@ class Correlator:
         answer: tuple[int, int] | None = None,
         requests: int = 0,
     ) -> Match:
-        """Add a request that the model answered. Cost: 2 to 3 µs.
+        """Add a request that the model answered. Cost: 2 to 4 microseconds.
 
         `tenant`: who is responsible for the account, the same for all that one payer pays for; without one the account
-        is a tenant of its own. `answer` is what `Reader.answer` makes of the answer's text: with it answers are followed
-        that come back from somebody else. `requests` of
-        the account so far, as `Verdict.requests` says: what happens to a heavy tenant once in a while is no match.
-        `time` in seconds since any fixed moment. `UsageError` for a name that is
-        neither str nor bytes, and a time that is no finite number.
+        is a tenant of its own. `answer` is what `Reader.answer` makes of the answer's text: with it answers are
+        followed that come back from somebody else. `requests` of the account so far, as `Verdict.requests` says: what
+        happens to a heavy tenant once in a while is no match. `time` in seconds since any fixed moment. `UsageError`
+        for a name that is neither str nor bytes, and a time that is no finite number.
         """
     def known(self, tenants: int) -> bytes:
         """What `tenants` tenants have shared so far; pieces of campaigns are left out."""

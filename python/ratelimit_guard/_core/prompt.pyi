@@ -150,7 +150,9 @@ class Prompt:
         """Sketch of the word 3-shingles, of 128 permutations."""
     @property
     def keys(self) -> list[int]:
-        """Hashes of word 5-grams with digits masked, one in four, of long prompts fewer; at most 128, rising."""
+        """Hashes of word 5-grams within a line or sentence, digits masked, one in four, of long prompts fewer; at most
+        128, rising.
+        """
     @property
     def prefixes(self) -> list[int]:
         """Hashes of the first 4, 8 and 16 words of the last turn, digits masked."""

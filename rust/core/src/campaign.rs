@@ -18,21 +18,21 @@ pub mod campaigns;
 pub mod cells;
 pub mod provenance;
 pub mod rotator;
+pub mod shared;
 pub mod standing;
 pub mod units;
 
 use crate::bounded::Bounded;
 use crate::hash::mix;
 use crate::prompt::facts::Facts;
-use crate::prompt::keys::{MAX_KEYS, PREFIXES};
-use crate::prompt::segment::MAX_SEGMENTS;
 use arrayvec::ArrayVec;
 use campaigns::{Campaigns, Kind};
 use cells::{Cell, Cells, FIRST, IMMUNE};
 use provenance::Provenance;
 use rotator::{ROTATES, Rotator};
+use shared::{SharedKeys, keys};
 use standing::Standings;
-use units::{NOWHERE, Shared, units};
+use units::{Shared, units};
 
 /// Hours after which what was not seen again is forgotten: a week.
 pub const HORIZON_HOURS: u16 = 7 * 24;
@@ -53,8 +53,6 @@ const COMMON: usize = 3;
 const SMALL: f64 = 5_000.0;
 /// Hot keys that a request matches with.
 pub const MATCHES: usize = 2;
-/// Words of a line or sentence that is a key as a whole; shorter ones everybody writes.
-const MIN_WORDS: u32 = 5;
 /// Strangers from which on a convicted campaign's pieces are looked for.
 const EARLY: usize = 3;
 /// Keys of a convicted campaign that restrict a request of an account that shows nothing itself, or else units.
@@ -81,12 +79,12 @@ pub struct Room {
     pub keys: usize,
     /// Accounts with shared pieces: about 330 bytes each.
     pub accounts: usize,
-    /// Answers whose receivers are known: 24 bytes each.
+    /// Answers whose receivers are known: 32 bytes each.
     pub answers: usize,
 }
 
 impl Default for Room {
-    /// 50 MiB when all of it is in use.
+    /// 52 MiB when all of it is in use.
     fn default() -> Self {
         Self { keys: 1 << 19, accounts: 1 << 15, answers: 1 << 18 }
     }
@@ -157,9 +155,6 @@ pub struct Correlator {
     unswept: u32,
 }
 
-/// Keys that a request can have.
-const KEYS: usize = MAX_KEYS + MAX_SEGMENTS + PREFIXES.len();
-
 impl Correlator {
     /// One that has seen nothing; `known` is what the history shares, `None` without one.
     pub fn new(room: Room, known: Option<&Known>) -> Self {
@@ -220,7 +215,7 @@ impl Correlator {
     }
 
     fn content(&mut self, request: &Request<'_>, tenant: u32, hour: u16) -> Found {
-        let shared = self.look_up(request.facts, tenant, hour);
+        let shared = SharedKeys::find(request.facts, &self.cells, tenant, hour, self.hot);
         let matches = shared.hot.len() >= MATCHES;
         if matches {
             let (rotator, _) = self.accounts.entry(request.account, Rotator::default, Rotator::worth);
@@ -234,16 +229,6 @@ impl Correlator {
             rotator.begin(request.time);
         }
         self.judge(request, &shared, Found::default())
-    }
-
-    fn look_up(&self, facts: &Facts, tenant: u32, hour: u16) -> SharedKeys {
-        let mut shared = SharedKeys::default();
-        for (key, place, is_run) in keys(facts) {
-            if let Some(&cell) = self.cells.get(key, hour).filter(|cell| !cell.is_known()) {
-                shared.add(Shared { key, cell, place, is_run }, self.hot, tenant);
-            }
-        }
-        shared
     }
 
     /// Find the campaign of an account by the pieces it used, after a match. Ownership goes by votes, not by chains of
@@ -335,7 +320,7 @@ impl Correlator {
             let pure: Vec<Shared> = keys.filter(|key| self.standings.is_pure(&key.cell, is_own)).copied().collect();
             let is_much = pure.len() * PAYS_SHARE >= request.facts.keys.len();
             let is_enough = || pure.len() >= PAYS_KEYS && is_usual || units(pure.iter(), EARLY).len() >= PAYS_UNITS;
-            let is_own = is_member && !pure.is_empty() && shared.len() >= MATCHES;
+            let is_own = is_member && !pure.is_empty() && shared.count() >= MATCHES;
             let pays = is_own || is_much && is_enough();
             if pays {
                 (found.campaign, found.pays) = (campaign, true);
@@ -388,43 +373,6 @@ impl Correlator {
                 cell.owner = cells::COMMUNITY;
             }
         }
-    }
-}
-
-/// The content keys of a prompt, with the place of each: runs of words, whole lines and sentences, and how the turn
-/// begins, which many templates have in common.
-fn keys(facts: &Facts) -> impl Iterator<Item = (u64, u8, bool)> {
-    let runs = facts.keys.iter().zip(&facts.places).map(|(&key, &place)| (key, place, true));
-    let segments =
-        facts.segments.iter().filter(|segment| segment.words >= MIN_WORDS).map(|segment| (segment.hash, NOWHERE, true));
-    let beginnings = facts.prefixes.iter().map(|&key| (key, facts.user_place, false));
-    runs.chain(segments).chain(beginnings)
-}
-
-/// The shared keys of a request: hot ones, those that fewer strangers used, and those that its tenant used first.
-#[derive(Default)]
-struct SharedKeys {
-    hot: ArrayVec<Shared, KEYS>,
-    early: ArrayVec<Shared, KEYS>,
-    own: ArrayVec<Shared, KEYS>,
-}
-
-impl SharedKeys {
-    fn add(&mut self, key: Shared, hot: usize, tenant: u32) {
-        match key.cell.count() {
-            count if count >= EARLY && key.cell.is_own_of(tenant) => self.own.push(key),
-            count if count >= hot => self.hot.push(key),
-            count if count >= EARLY => self.early.push(key),
-            _ => {}
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.hot.len() + self.early.len() + self.own.len()
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Shared> {
-        self.hot.iter().chain(&self.early)
     }
 }
 

@@ -60,6 +60,7 @@ fn difference(one: &Facts, other: &Facts) -> Vec<&'static str> {
         ("turns", (one.user_turns, one.assistant_turns) == (other.user_turns, other.assistant_turns)),
         ("sketch", one.sketch == other.sketch),
         ("keys", one.keys == other.keys),
+        ("places", (&one.places, one.user_place) == (&other.places, other.user_place)),
         ("prefixes", one.prefixes == other.prefixes),
         ("suffix", one.suffix == other.suffix),
         ("segments", one.segments == other.segments),

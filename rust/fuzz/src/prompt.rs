@@ -40,9 +40,9 @@ pub fn prompt_pass(data: &[u8]) {
 fn check(body: &[u8], fields: &Fields, scratch: &mut Scratch) {
     let found = facts(body, fields, &Keys::new(Seed(SEED)), scratch);
     assert_eq!(*found, naive_facts::facts_with_tools(body, &fields.pieces, fields.tools, SEED));
-    let Facts { words, keys, segments, answers, .. } = &*found;
+    let Facts { words, keys, places, segments, answers, .. } = &*found;
     assert!(*words as usize <= MAX_WORDS && keys.len() <= 128 && segments.len() <= 32 && answers.len() <= 8);
-    assert!(keys.is_sorted_by(|one, next| one < next));
+    assert!(keys.is_sorted_by(|one, next| one < next) && keys.len() == places.len());
 }
 
 /// Invariant: whatever the bytes, a text has the sketch and the answer that the slow twin gives it, and bytes are read

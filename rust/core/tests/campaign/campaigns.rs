@@ -206,7 +206,7 @@ fn those_unused_for_a_week_are_forgotten() {
     campaigns.merge(old, part);
     let used = campaigns.open(Kind::Rotation, 0);
     campaigns.touch(used, 1);
-    while campaigns.iter().count() < MAX_CAMPAIGNS - 1 {
+    while campaigns.iter().count() < MAX_CAMPAIGNS {
         campaigns.open(Kind::Rotation, 1);
     }
     assert_eq!((campaigns.root(part), campaigns.convicted), (old, 1));
@@ -222,8 +222,15 @@ fn the_older_half_goes_before_what_is_convicted() {
     let mut campaigns = Campaigns::default();
     let first = campaigns.open(Kind::Rotation, 0);
     convict(&mut campaigns, first, 0);
-    for now in 1..3 * MAX_CAMPAIGNS as u64 {
-        let number = campaigns.open(Kind::Rotation, now);
+    let mut now = 10_000;
+    for _ in 1..3 * MAX_CAMPAIGNS {
+        now += 1;
+        let mut number = campaigns.open(Kind::Rotation, now);
+        if number == 0 {
+            // Room is looked for once an hour.
+            now += 3_600;
+            number = campaigns.open(Kind::Rotation, now);
+        }
         assert!(number != 0 && campaigns.root(number) == number);
         assert!(campaigns.is_convicted(first) && campaigns.iter().count() <= MAX_CAMPAIGNS);
         let last = number.saturating_sub(MAX_CAMPAIGNS as u32 / 2 - 2);
@@ -263,4 +270,39 @@ fn what_merges_is_added() {
         assert!(campaign.highest >= campaign.evidence || first.is_none());
         assert!(numbers.iter().all(|number| campaigns.root(*number) == whole));
     }
+}
+
+/// Campaigns fade, convicted or not, a week after a member showed them last; what is part of one fades with it.
+#[test]
+fn campaigns_fade() {
+    let mut campaigns = Campaigns::default();
+    let numbers: Vec<u32> = (0..4).map(|_| campaigns.open(Kind::Rotation, 100)).collect();
+    convict(&mut campaigns, numbers[0], 100);
+    convict(&mut campaigns, numbers[1], 200);
+    campaigns.merge(numbers[0], numbers[2]);
+    let live = |campaigns: &Campaigns| campaigns.iter().count();
+    campaigns.fade(100 + HORIZON);
+    assert_eq!((live(&campaigns), campaigns.convicted, campaigns.root(numbers[2])), (3, 2, numbers[0]));
+    campaigns.touch(numbers[3], 300);
+    campaigns.fade(101 + HORIZON);
+    assert_eq!((live(&campaigns), campaigns.convicted), (2, 1));
+    assert_eq!((campaigns.root(numbers[0]), campaigns.root(numbers[2]), campaigns.name(numbers[0])), (0, 0, 0));
+    // A clock that goes back does not age them.
+    campaigns.touch(numbers[1], 5);
+    campaigns.fade(200 + HORIZON);
+    assert_eq!(campaigns.root(numbers[1]), numbers[1]);
+    campaigns.fade(u64::MAX);
+    assert_eq!((live(&campaigns), campaigns.convicted), (0, 0));
+}
+
+/// However merges chain, each number finds the whole at once.
+#[test]
+fn parts_of_parts_are_parts_of_the_whole() {
+    let mut campaigns = Campaigns::default();
+    let numbers: Vec<u32> = (0..9).map(|_| campaigns.open(Kind::Rotation, 0)).collect();
+    for pair in numbers.windows(2).rev() {
+        assert_eq!(campaigns.merge(pair[0], pair[1]), pair[0]);
+    }
+    assert!(numbers.iter().all(|number| campaigns.root(*number) == numbers[0]));
+    assert_eq!(campaigns.iter().count(), 1);
 }

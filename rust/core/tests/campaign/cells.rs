@@ -3,7 +3,7 @@
 use super::bodies::Random;
 use super::rounds;
 use ratelimit_guard_core::campaign::HORIZON_HOURS;
-use ratelimit_guard_core::campaign::cells::{Cells, FIRST, IMMUNE, KNOWN};
+use ratelimit_guard_core::campaign::cells::{COMMUNITY, Cells, FIRST, IMMUNE, KNOWN};
 use ratelimit_guard_core::hash::mix;
 use std::collections::HashMap;
 
@@ -182,4 +182,29 @@ fn the_least_worth_goes_first() {
         assert!(cells.get(gone, 210).is_none(), "{new}");
         assert!(cells.get(3, 210).is_some() && cells.get(4, 210).is_some() && cells.get(new, 210).is_some());
     }
+}
+
+/// A community's keys are nobody's while they are used, and forgotten as others are.
+#[test]
+fn keys_of_a_community_expire() {
+    let mut cells = Cells::new(64);
+    cells.add(7, 5, 5, 100);
+    cells.get_mut(7).unwrap().owner = COMMUNITY;
+    assert!(cells.get(7, 100 + 167).unwrap().is_known() && cells.get(7, 100 + 168).is_none());
+    cells.add(7, 5, 5, 100 + 168);
+    assert!(!cells.get(7, 100 + 168).unwrap().is_known());
+}
+
+/// Owners of before come first, and a key that was used again after an hour is told from one that was not.
+#[test]
+fn owners_come_first() {
+    let mut cells = Cells::new(64);
+    cells.set_own(7, [5, 9], 65_530);
+    cells.set_own(8, [5, 0], 65_530);
+    (20..30).for_each(|tenant| cells.add(7, tenant, tenant as u16, 65_530));
+    let cell = cells.get(7, 65_530).unwrap();
+    assert!(cell.is_own_of(5) && cell.is_own_of(9) && !cell.is_own_of(20) && !cell.is_lasting());
+    assert_eq!((cell.count(), cells.get(8, 65_530).unwrap().count()), (FIRST, 1));
+    cells.add(7, 5, 1, 65_530u16.wrapping_add(10));
+    assert!(cells.get(7, 4).unwrap().is_lasting());
 }

@@ -8,9 +8,12 @@ use ratelimit_guard_core::hash::mix;
 pub const PIECES: u64 = 24;
 pub const KEYS: u64 = 8;
 
-/// The first so many keys of a piece.
+/// The first so many keys of a piece, in rising order as in prompts.
 pub fn piece(number: u64, keys: u64) -> Vec<u64> {
-    (0..keys).map(|key| mix(1_000 + number * KEYS + key)).collect()
+    let mut all: Vec<u64> = (0..KEYS).map(|key| mix(1_000 + number * KEYS + key)).collect();
+    all.sort_unstable();
+    all.truncate(keys as usize);
+    all
 }
 
 /// A correlator, and the number of requests it had.

@@ -57,7 +57,7 @@ fn a_history_knows_the_template_and_not_the_campaign() {
 #[test]
 fn a_history_says_what_is_hot() {
     for (tenants, hot) in [(0, 4), (1, 4), (3, 4), (4, 5), (5, 6), (7, 8), (9, 8), (usize::MAX - 1, 8)] {
-        let known = Known { tenants, keys: vec![] };
+        let known = Known { tenants, keys: vec![], owned: vec![] };
         let mut correlator = Correlator::new(Room { keys: 64, accounts: 64, answers: 64 }, Some(&known));
         let mut matched = Vec::new();
         for tenant in 0..12 {
@@ -88,10 +88,36 @@ fn larger_histories_need_more_tenants() {
 /// No more keys are known than half of the room, so that there is some for others.
 #[test]
 fn known_keys_leave_room() {
-    let known = Known { tenants: 3, keys: (0..10_000).map(mix).collect() };
+    let known = Known { tenants: 3, keys: (0..10_000).map(mix).collect(), owned: vec![] };
     let correlator = Correlator::new(Room { keys: 1_000, accounts: 64, answers: 64 }, Some(&known));
     let kept = correlator.known(10).keys.len();
     assert!((450..=500).contains(&kept), "{kept}");
     let nothing = Correlator::new(Room { keys: 1_000, accounts: 64, answers: 64 }, None).known(0);
-    assert_eq!(nothing, Known { tenants: 3, keys: vec![] });
+    assert_eq!(nothing, Known { tenants: 3, keys: vec![], owned: vec![] });
+}
+
+/// Who had a key in the history, alone or with one other, has it as his own afterwards; who comes third has not.
+#[test]
+fn owners_of_a_history_own() {
+    let room = Room { keys: 1 << 10, accounts: 64, answers: 64 };
+    let mut history = Correlator::new(room, None);
+    let keys = [mix(1), mix(2)];
+    (0..2).for_each(|tenant| _ = send(&mut history, tenant, tenant, &bare(&keys, tenant), (0, 0), 60));
+    // What one used in one hour only is nobody's; used again after hours it is his.
+    send(&mut history, 5, 5, &bare(&[mix(3), mix(4)], 10), (0, 0), 60);
+    send(&mut history, 5, 5, &bare(&[mix(4)], 11), (0, 0), 60 + 5 * 3_600);
+    let known = history.known(40);
+    let mut owned: Vec<(u64, usize)> = known
+        .owned
+        .iter()
+        .map(|(key, tenants)| (*key, tenants.iter().filter(|tenant| **tenant != 0).count()))
+        .collect();
+    let mut wanted = vec![(mix(1), 2), (mix(2), 2), (mix(4), 1)];
+    (owned.sort_unstable(), wanted.sort_unstable());
+    assert_eq!((owned, known.keys.len()), (wanted, 0));
+    let mut correlator = Correlator::new(room, Some(&known));
+    let mut ask = |tenant: u64| send(&mut correlator, tenant, tenant, &bare(&keys, 100 + tenant), (0, 0), 60).matches;
+    // They are the first two of the eight, whoever comes before them today.
+    (10..20).for_each(|tenant| _ = ask(tenant));
+    assert_eq!([0, 1, 10, 11, 30].map(&mut ask), [false, false, true, true, true]);
 }

@@ -73,7 +73,7 @@ fn a_community_with_honest_first_users_never_pays() {
         for _ in 0..25 {
             for member in 0..50 {
                 let prompt = stock.compose(&mut random, 2);
-                let prompt = if random.below(2) == 0 { format!("{prompt} {text}") } else { prompt };
+                let prompt = if random.below(2) == 0 { format!("{prompt}\n{text}") } else { prompt };
                 service.ask(member, &prompt);
             }
             let found = people(&mut service, &mut random, &text, 20);
@@ -115,12 +115,14 @@ fn what_a_community_shares_becomes_known() {
         let matches = found.iter().filter(|found| found.matches).count();
         assert_eq!(matches > 0, round < 2, "{round}");
         service.time += DAY / 2;
+        service.fill();
     }
     // A stock whose users rotate does not, however long it is used.
     let stock = Stock::new(&mut random, 30);
     for _ in 0..12 {
         campaign(&mut service, &mut random, &stock, 0, 2);
         service.time += DAY / 2;
+        service.fill();
     }
     let late = campaign(&mut service, &mut random, &stock, 0, 1);
     assert!(convicted(&service.correlator) == 1 && paying(&late) >= 18, "{}", paying(&late));

@@ -144,8 +144,9 @@ fn who_only_gave_is_not_accused() {
         for replayer in 0..20 {
             let from = 1 + (round * 2) % 45;
             let own = 10_000 + round * 100 + replayer;
-            let mix = own - 100;
-            table.ask(replayer, &[from, from + 1, mix, mix + 1, mix + 3, mix + 5], own);
+            // Of the round before: its own answer, and those of two others.
+            let (mine, step) = (own - 100, 1 + round % 3);
+            table.ask(replayer, &[from, from + 1, mine, mine + step, mine + step + 3], own);
         }
         let found = table.ask(1_000, &[round + 1, round + 2], 5_000 + round);
         assert_eq!(found, Found::default(), "{round}");
@@ -160,7 +161,8 @@ fn six_members_with_three_partners_convict() {
         let mut table = Table::new();
         let number = |tenant: u64, place: u64| 1 + tenant * 10 + place;
         (0..members).for_each(|tenant| (0..4).for_each(|place| _ = table.ask(tenant, &[], number(tenant, place))));
-        for tenant in 0..members {
+        // Twice: in the first round nobody has taken yet from those that come first.
+        for tenant in (0..members).chain(0..members) {
             for partner in 1..=partners {
                 table.ask(tenant, &[number((tenant + partner) % members, partner - 1)], 9_000 + tenant);
             }
@@ -169,25 +171,29 @@ fn six_members_with_three_partners_convict() {
     }
 }
 
-/// In a convicted relay one partner's answer makes a request pay, and a second partner restricts all of an account.
+/// In a convicted relay two partners and one who took restrict all of an account, neither does alone.
 #[test]
 fn two_partners_in_a_relay_restrict_an_account() {
     let mut table = Table::new();
     (0..8).for_each(|tenant| (0..9).for_each(|place| _ = table.ask(tenant, &[], 1 + tenant * 10 + place)));
-    for (tenant, partner) in (0..8).flat_map(|tenant| (1..=3).map(move |partner| (tenant, (tenant + partner) % 8))) {
-        table.ask(tenant, &[1 + partner * 10], 9_000 + tenant);
+    for (tenant, step) in (0..16).flat_map(|tenant| (1..=3).map(move |step| (tenant % 8, step))) {
+        table.ask(tenant, &[(tenant + step) % 8 * 10 + step], 9_000 + tenant);
     }
     assert_eq!(convicted(&table.correlator), 1);
-    let mut ask = |sent: &[u64]| {
-        let found = table.ask(50, sent, 9_500);
+    let ask = |table: &mut Table, tenant: u64, sent: &[u64]| {
+        let found = table.ask(tenant, sent, 9_500 + tenant);
         (found.matches, found.pays, found.is_whole, found.score)
     };
-    assert_eq!(ask(&[]), (false, false, false, 0.0));
-    assert_eq!(ask(&[2]), (true, true, false, 0.5));
-    assert_eq!(ask(&[3, 4]), (true, true, false, 0.5));
-    assert_eq!(ask(&[]), (false, false, false, 0.0));
-    assert_eq!(ask(&[12]), (true, true, true, 1.0));
-    assert_eq!(ask(&[]), (false, true, true, 1.0));
+    assert_eq!(ask(&mut table, 50, &[]), (false, false, false, 0.0));
+    assert_eq!(ask(&mut table, 50, &[5]), (true, false, false, 0.5));
+    assert_eq!(ask(&mut table, 50, &[6, 7]), (true, false, false, 0.5));
+    // Who only takes is no seat, nor who gives and took of one.
+    assert_eq!(ask(&mut table, 51, &[]), (false, false, false, 0.0));
+    assert_eq!(ask(&mut table, 51, &[5, 15, 25]), (true, false, false, 1.5));
+    table.ask(0, &[9_550], 9_000);
+    assert_eq!(ask(&mut table, 50, &[]), (false, false, false, 0.0));
+    assert_eq!(ask(&mut table, 50, &[16]), (true, true, true, 1.0));
+    assert_eq!(ask(&mut table, 50, &[]), (false, true, true, 1.0));
 }
 
 /// A week after it was given an answer is nobody's.
@@ -226,4 +232,15 @@ fn memory_is_bounded() {
         assert!(campaigns.iter().count() <= 4_096);
     }
     assert!(matched * 10 > 8 * 100_000, "{matched}");
+}
+
+/// What two send counts, what three send says nothing about the third, nor about anybody from then on.
+#[test]
+fn what_many_send_says_nothing() {
+    let mut table = Table::new();
+    table.ask(100, &[], 7);
+    (1..9).for_each(|tenant| _ = table.ask(tenant, &[], tenant + 200));
+    let mut sends = |tenant: u64| table.ask(tenant, &[7], tenant + 200).matches;
+    assert_eq!([1, 2, 1, 2].map(&mut sends), [true; 4]);
+    assert_eq!([3, 1, 2, 3, 4].map(&mut sends), [false; 5]);
 }

@@ -6,17 +6,17 @@ use proptest::prelude::*;
 use ratelimit_guard_core::campaign::HORIZON;
 use ratelimit_guard_core::campaign::cells::Cell;
 use ratelimit_guard_core::campaign::rotator::{FLOOR, KEYS, MIN_SHARE, ROTATES, Rotator, step};
-use ratelimit_guard_core::campaign::units::units;
+use ratelimit_guard_core::campaign::units::{NOWHERE, Shared, units};
 use ratelimit_guard_core::hash::mix;
 
-/// The cell of a text that stood in prompts of its own.
-fn text(number: u64) -> (u64, Cell) {
+/// The key of a text that stood in prompts of its own.
+fn text(number: u64) -> Shared {
     let mut cell = Cell::default();
     for place in 0..cell.tenants.len() {
         cell.tenants[place] = place as u32 + 1;
         cell.prompts[place] = (mix(number << 8 | place as u64) >> 48) as u16;
     }
-    (mix(number), cell)
+    Shared { key: mix(number), cell, place: NOWHERE, is_run: true }
 }
 
 /// A request with these texts, at a moment.
@@ -40,7 +40,7 @@ proptest! {
             } else {
                 rotator.begin(now as u64);
             }
-            prop_assert!(rotator.evidence <= 0.0 && rotator.standing() <= 0.0 && !rotator.rotates());
+            prop_assert!(rotator.evidence <= 0.0 && rotator.standing(false) <= 0.0 && !rotator.rotates());
             prop_assert!(f64::from(rotator.evidence) >= FLOOR - 1e-6);
         }
         prop_assert_eq!(rotator.events, 0);
@@ -144,9 +144,9 @@ fn rare_events_do_not_count() {
     (0..5).for_each(|number| _ = ask(&mut rotator, &[number], number));
     assert_eq!((rotator.events, rotator.requests), (4, 5));
     (5..100).for_each(|now| rotator.begin(now));
-    assert!(rotator.rotates() && rotator.standing() > 4.0);
+    assert!(rotator.rotates() && rotator.standing(false) > 4.0);
     rotator.begin(100);
-    assert!(!rotator.rotates() && rotator.standing() == 0.0 && rotator.evidence > 4.0);
+    assert!(!rotator.rotates() && rotator.standing(false) == 0.0 && rotator.evidence > 4.0);
 }
 
 /// Who was away for more than a week starts anew; a clock that goes back is no absence.
@@ -195,4 +195,17 @@ fn who_rotates_is_worth_most() {
     (0..2).for_each(|now| _ = ask(&mut rotators[3], &[now], now));
     let worths = rotators.map(|rotator| rotator.worth());
     assert_eq!(worths, [(false, false), (false, false), (false, true), (true, true)]);
+}
+
+/// In a convicted campaign the highest evidence counts, but for who matches rarely.
+#[test]
+fn the_highest_counts_where_it_is_convicted() {
+    let mut rotator = Rotator::default();
+    (0..4).for_each(|number| _ = ask(&mut rotator, &[number], number));
+    (4..20).for_each(|now| _ = ask(&mut rotator, &[0], now));
+    let highest = 3.0 * step(true);
+    assert!((f64::from(rotator.highest) - highest).abs() < 1e-5 && (rotator.standing(true) - highest).abs() < 1e-5);
+    assert!((rotator.standing(false) - FLOOR).abs() < 1e-6 && !rotator.rotates());
+    (20..100).for_each(|now| rotator.begin(now));
+    assert_eq!(rotator.standing(true), 0.0);
 }

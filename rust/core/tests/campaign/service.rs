@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use super::bodies::{Random, all};
+use ratelimit_guard_core::campaign::units::NOWHERE;
 use ratelimit_guard_core::campaign::{Correlator, Found, Known, Request, Room};
 use ratelimit_guard_core::hash::{Seed, mix};
 use ratelimit_guard_core::prompt::facts::{Facts, facts};
@@ -51,6 +52,14 @@ impl Service {
         facts(body.as_bytes(), &self.fields, &self.keys, &mut self.scratch)
     }
 
+    /// So much traffic that shares nothing that the next day counts.
+    pub fn fill(&mut self) {
+        let time = self.time;
+        for number in 0..4_096 {
+            send(&mut self.correlator, 1 << 50 | number % 64, 1 << 50 | number % 64, &bare(&[], number), (0, 0), time);
+        }
+    }
+
     /// A text from the only account of a tenant.
     pub fn ask(&mut self, tenant: u64, text: &str) -> Found {
         self.ask_as(tenant, tenant, text)
@@ -87,12 +96,12 @@ pub fn send(
     correlator.observe(&Request { account, tenant, requests: 0, facts, answer, time })
 }
 
-/// Facts with these keys and nothing else: those of no text.
+/// Facts with these keys, of no line or sentence, and nothing else: those of no text.
 pub fn bare(keys: &[u64], digest: u64) -> Facts {
     static NOTHING: LazyLock<Box<Facts>> =
         LazyLock::new(|| facts(b"", &Fields::default(), &Keys::new(Seed([0x5eed, 0xf00d])), &mut Scratch::default()));
     let mut facts = Facts::clone(&NOTHING);
-    (facts.digest, facts.keys) = (mix(digest), keys.to_vec());
+    (facts.digest, facts.keys, facts.places) = (mix(digest), keys.to_vec(), vec![NOWHERE; keys.len()]);
     facts
 }
 
@@ -113,13 +122,13 @@ impl Stock {
         Self((0..pieces).map(|_| words(random, 20)).collect())
     }
 
-    /// A prompt from some different pieces, between words of its own.
+    /// A prompt from some different pieces, between words of its own, each in its line.
     pub fn compose(&self, random: &mut Random, pieces: usize) -> String {
         let mut places: Vec<usize> = (0..self.0.len()).collect();
         let mut text = words(random, 8);
         for _ in 0..pieces {
             let piece = places.swap_remove(random.below(places.len()));
-            text += &format!(" {} {}", self.0[piece], words(random, 2));
+            text += &format!("\n{}\n{}", self.0[piece], words(random, 2));
         }
         text
     }

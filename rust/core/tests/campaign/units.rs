@@ -2,17 +2,19 @@
 
 use super::bodies::Random;
 use super::rounds;
-use ratelimit_guard_core::campaign::cells::{Cell, Cells, FIRST};
-use ratelimit_guard_core::campaign::units::{MAX_UNITS, units};
+use ratelimit_guard_core::campaign::cells::{Cells, FIRST};
+use ratelimit_guard_core::campaign::units::{MAX_UNITS, NOWHERE, Shared, Unit, units};
 use ratelimit_guard_core::hash::mix;
+use std::collections::HashSet;
 
-/// The cells of keys after such prompts: each holds some keys, and comes from a tenant of its own.
-fn cells(prompts: &[(u16, Vec<u64>)], keys: u64) -> Vec<(u64, Cell)> {
+/// Keys after such prompts: each holds some keys, and comes from a tenant of its own.
+fn cells(prompts: &[(u16, Vec<u64>)], keys: u64) -> Vec<Shared> {
     let mut cells = Cells::new(1 << 12);
     for (tenant, (prompt, held)) in prompts.iter().enumerate() {
         held.iter().for_each(|key| cells.add(mix(*key + 1), tenant as u32 + 1, *prompt, 5));
     }
-    (0..keys).map(|key| (mix(key + 1), *cells.get(mix(key + 1), 5).unwrap())).collect()
+    let shared = |key| Shared { key, cell: *cells.get(key, 5).unwrap(), place: NOWHERE, is_run: true };
+    (0..keys).map(|key| shared(mix(key + 1))).collect()
 }
 
 /// Keys of one text are one unit with the name of its first prompts, for any number of keys.
@@ -23,7 +25,8 @@ fn keys_of_one_text_are_one_unit() {
         let prompts: Vec<_> = (0..FIRST as u16).map(|prompt| (prompt + 50, (0..keys).collect())).collect();
         let cells = cells(&prompts, keys);
         let found = units(cells.iter(), FIRST);
-        assert_eq!((found.len(), u64::from(found[0].keys), found[0].key), (1, keys, cells[0].0));
+        let least = cells.iter().map(|shared| shared.key).min();
+        assert_eq!((found.len(), Some(found[0].key.key)), (1, least));
         names.push(found[0].name());
     }
     assert!(names.iter().all(|name| *name == names[0]));
@@ -40,7 +43,7 @@ fn independent_texts_are_different_units() {
     }
     let cells = cells(&prompts, 9);
     let found = units(cells.iter(), FIRST);
-    assert_eq!(found.iter().map(|unit| unit.keys).collect::<Vec<_>>(), [5, 4]);
+    assert_eq!(found.len(), 2);
     assert_ne!(found[0].name(), found[1].name());
 }
 
@@ -72,8 +75,9 @@ fn fewer_prompts_are_compared_when_fewer_are_there() {
         (8, vec![0]),
     ];
     let cells = cells(&prompts, 3);
-    let found = units(cells.iter(), 3);
-    assert_eq!(found.iter().map(|unit| unit.keys).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!((units(cells.iter(), 3).len(), units(cells[..2].iter(), 3).len()), (2, 1));
+    // All eight of the first are others than those of the second.
+    assert_eq!(units(cells[..2].iter(), FIRST).len(), 2);
 }
 
 /// More units than are told apart add nothing, and no key is counted twice.
@@ -88,7 +92,37 @@ fn units_are_bounded() {
         let cells = cells(&prompts, 3 * texts);
         let found = units(cells.iter(), FIRST);
         assert_eq!(found.len(), MAX_UNITS.min(texts as usize));
-        assert!(found.iter().all(|unit| unit.keys == 3));
+        let names: HashSet<u64> = found.iter().map(Unit::name).collect();
+        assert_eq!(names.len(), found.len());
     }
     assert!(units([].iter(), FIRST).is_empty());
+}
+
+/// Keys of one line or sentence are one unit, whatever prompts brought them; what stands in none is compared.
+#[test]
+fn keys_of_one_place_are_one_unit() {
+    // Keys 0, 1 and 2 have no prompt in common; key 0 came up in the most prompts.
+    let own = |key: u16, count: u16| (0..count).map(move |prompt| (100 * key + prompt + 1, vec![u64::from(key)]));
+    let prompts: Vec<_> = own(0, 8).chain(own(1, 5)).chain(own(2, 5)).collect();
+    for (places, count) in [([3, 3, 3], 1), ([3, 4, 3], 2), ([3, 4, 5], 3), ([NOWHERE; 3], 3), ([NOWHERE, 2, 2], 2)] {
+        let mut cells = cells(&prompts, 3);
+        (0..3).for_each(|key| cells[key].place = places[key]);
+        assert_eq!(units(cells.iter(), FIRST).len(), count, "{places:?}");
+    }
+    // A run names it before a beginning, then the key of most users, then the oldest.
+    let mut cells = cells(&prompts, 3);
+    cells.iter_mut().for_each(|shared| shared.place = 3);
+    for turned in [false, true] {
+        let of = |cells: &[Shared]| {
+            let mut cells = cells.to_vec();
+            if turned {
+                cells.reverse();
+            }
+            units(cells.iter(), FIRST)[0].key.key
+        };
+        cells[0].is_run = true;
+        assert_eq!(of(&cells), cells[0].key);
+        cells[0].is_run = false;
+        assert_eq!(of(&cells), cells[1].key.min(cells[2].key));
+    }
 }

@@ -55,6 +55,8 @@ fn no_facts() -> Box<Facts> {
         assistant_turns: 0,
         sketch: MinHash::new(1),
         keys: vec![],
+        places: vec![],
+        user_place: 0,
         prefixes: Default::default(),
         suffix: 0,
         segments: Default::default(),

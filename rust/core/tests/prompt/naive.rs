@@ -11,7 +11,7 @@ use ratelimit_guard_core::prompt::history::Answer;
 use ratelimit_guard_core::prompt::segment::Segment;
 use ratelimit_guard_core::prompt::words::OPENING;
 use ratelimit_guard_core::sketch::minhash::MinHash;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use words::{Word, low, mix, normalize};
 
 /// Bytes of the body that are read of one turn, and of all turns, for the conversation.
@@ -42,6 +42,7 @@ pub fn facts_with_tools(body: &[u8], pieces: &[Piece], tools: u32, seed: [u64; 2
     let all = [system, user].concat();
 
     let turns = turns(pieces);
+    let (keys, places, user_place) = keys(system, user);
     let of = |role: Role| turns.iter().filter(move |turn| turn[0].role == role);
     // The last turn is read anyway; if it is the first too, it is not read again.
     let mut budget = HISTORY_BYTES;
@@ -60,7 +61,9 @@ pub fn facts_with_tools(body: &[u8], pieces: &[Piece], tools: u32, seed: [u64; 2
         user_turns: of(Role::User).count() as u32,
         assistant_turns: of(Role::Assistant).count() as u32,
         sketch: minhash(&[shingles(&hashes(system)), shingles(&hashes(user))].concat(), 128),
-        keys: keys(&masked(system), &masked(user)),
+        keys,
+        places,
+        user_place,
         prefixes: [4, 8, 16].iter().filter_map(|n| masked(user).get(..*n).map(sequence)).collect(),
         suffix: masked(user).windows(4).last().map_or(0, sequence),
         segments: segments(user).into_iter().collect(),
@@ -186,15 +189,39 @@ pub fn minhash(hashes: &[u32], num_perm: usize) -> MinHash {
     MinHash::from_parts((0..num_perm as u64).map(least).collect(), whole).unwrap()
 }
 
-/// Runs of five words whose hash ends in enough zero bits: two, and one more for each doubling from 512 words on.
-fn keys(system: &[u64], user: &[u64]) -> Vec<u64> {
+/// Runs of five words of one sentence whose hash ends in enough zero bits: two, and one more for each doubling from 512
+/// words on; without their last byte. Beside each the number of its sentence, at most 255, and that of the user's first.
+fn keys(system: &[Word], user: &[Word]) -> (Vec<u64>, Vec<u8>, u8) {
     let (mut every, mut most) = (4, 512);
     while system.len() + user.len() >= most {
         (every, most) = (2 * every, 2 * most);
     }
-    let runs = system.windows(5).chain(user.windows(5)).map(five);
-    let found: BTreeSet<u64> = runs.filter(|key| key % every == 0).collect();
-    found.into_iter().take(128).collect()
+    let user_place = sentences(system).len().min(255) as u8;
+    let mut found = BTreeMap::new();
+    for (number, sentence) in sentences(system).into_iter().chain(sentences(user)).enumerate() {
+        for run in sentence.windows(5).filter(|run| five(run) % every == 0) {
+            found.entry(key(run)).or_insert(number.min(255) as u8);
+        }
+    }
+    let (keys, places) = found.into_iter().take(128).unzip();
+    (keys, places, user_place)
+}
+
+/// The masked words of each sentence or line; of no words one that is empty.
+fn sentences(words: &[Word]) -> Vec<Vec<u64>> {
+    let mut sentences = vec![vec![]];
+    for (place, word) in words.iter().enumerate() {
+        if word.breaks && place > 0 {
+            sentences.push(vec![]);
+        }
+        sentences.last_mut().unwrap().push(word.masked);
+    }
+    sentences
+}
+
+/// Without the byte that is the place's.
+pub fn key(run: &[u64]) -> u64 {
+    five(run) / 256 * 256
 }
 
 pub fn five(run: &[u64]) -> u64 {

@@ -5,9 +5,14 @@ use naive::words;
 use proptest::prelude::*;
 use ratelimit_guard_core::prompt::keys::keys;
 use ratelimit_guard_core::prompt::shingle::{DENSE, runs, shingles};
-use ratelimit_guard_core::prompt::words::Words;
+use ratelimit_guard_core::prompt::words::{BREAK, Words};
 use std::collections::BTreeSet;
 use texts::cases;
+
+/// The keys of one sentence on either side.
+fn kept(words: &[u64], boundary: usize) -> Vec<u64> {
+    keys(words, &vec![0; words.len()], boundary).hashes
+}
 
 /// Different words for each seed.
 fn hashes(seed: u64, count: usize) -> Vec<u64> {
@@ -61,10 +66,10 @@ proptest! {
         after in 0usize..2_000,
     ) {
         let passage = hashes(seed, length);
-        let alone: BTreeSet<u64> = keys(&passage, 0).into_iter().collect();
+        let alone: BTreeSet<u64> = kept(&passage, 0).into_iter().collect();
         let text = [hashes(seed ^ 1, before), passage.clone(), hashes(seed ^ 2, after)].concat();
-        let of_passage: BTreeSet<u64> = passage.windows(5).map(naive::five).collect();
-        prop_assert!(keys(&text, before).iter().filter(|key| of_passage.contains(key)).all(|key| alone.contains(key)));
+        let of_passage: BTreeSet<u64> = passage.windows(5).map(naive::key).collect();
+        prop_assert!(kept(&text, before).iter().filter(|key| of_passage.contains(key)).all(|key| alone.contains(key)));
     }
 
     /// In portions that overlap by two words come the shingles of the whole, also where they begin to be sampled.
@@ -90,9 +95,45 @@ proptest! {
     #[test]
     fn keys_stay_on_their_side(seed in any::<u64>(), system in 0usize..200, user in 0usize..200) {
         let (system, user) = (hashes(seed, system), hashes(seed ^ 1, user));
-        let together: BTreeSet<u64> = keys(&[&system[..], &user].concat(), system.len()).into_iter().collect();
-        let apart: BTreeSet<u64> = keys(&system, 0).into_iter().chain(keys(&user, 0)).collect();
+        let together: BTreeSet<u64> = kept(&[&system[..], &user].concat(), system.len()).into_iter().collect();
+        let apart: BTreeSet<u64> = kept(&system, 0).into_iter().chain(kept(&user, 0)).collect();
         prop_assert_eq!(together, apart);
+    }
+
+    /// No key has words of two sentences, and each stands in the first that has it.
+    #[test]
+    fn keys_stay_in_their_sentence(
+        seed in any::<u64>(),
+        lengths in prop::collection::vec(0usize..40, 1..300),
+        boundary in 0usize..6_000,
+    ) {
+        // Few words, so that keys come again.
+        let words: Vec<u64> = hashes(seed, lengths.iter().sum()).iter().map(|hash| words::mix(hash % 9)).collect();
+        let boundary = boundary.min(words.len());
+        let mut flags = vec![0; words.len()];
+        let ends = lengths.iter().scan(0, |end, length| {
+            *end += length;
+            Some(*end)
+        });
+        ends.filter(|end| *end < words.len()).for_each(|end| flags[end] = BREAK);
+        let found = keys(&words, &flags, boundary);
+        prop_assert!(found.hashes.is_sorted_by(|one, next| one < next) && found.places.len() == found.hashes.len());
+        // Of each word the number of its sentence.
+        let numbers = |part: &[u8], first: usize| {
+            let breaks = part.iter().enumerate().map(|(place, flag)| usize::from(place > 0 && flag & BREAK != 0));
+            breaks.scan(first, |sum, one| { *sum += one; Some(*sum) }).collect::<Vec<_>>()
+        };
+        let system = numbers(&flags[..boundary], 0);
+        let first = system.last().unwrap_or(&0) + 1;
+        prop_assert_eq!(usize::from(found.boundary), first.min(255));
+        let numbers = [system, numbers(&flags[boundary..], first)].concat();
+        for (hash, place) in found.hashes.iter().zip(&found.places) {
+            let holds = |start: &usize| {
+                numbers[*start] == numbers[start + 4] && naive::key(&words[*start..start + 5]) == *hash
+            };
+            let start = (0..words.len() - 4).find(holds);
+            prop_assert_eq!(start.map(|start| numbers[start].min(255)), Some(usize::from(*place)));
+        }
     }
 
     /// In a run without spaces a change at its start is forgotten after some pieces.
@@ -171,9 +212,9 @@ fn repetition_does_not_crowd_out_keys() {
     for seed in 0..20 {
         let refrain = hashes(seed, 4).repeat(300);
         let rest = hashes(seed ^ 1_000, 400);
-        let found = keys(&[refrain.clone(), rest.clone()].concat(), 0);
-        let every = keys(&[hashes(seed ^ 2_000, 1_200), rest.clone()].concat(), 0);
-        let of_rest: BTreeSet<u64> = rest.windows(5).map(naive::five).collect();
+        let found = kept(&[refrain.clone(), rest.clone()].concat(), 0);
+        let every = kept(&[hashes(seed ^ 2_000, 1_200), rest.clone()].concat(), 0);
+        let of_rest: BTreeSet<u64> = rest.windows(5).map(naive::key).collect();
         let count = |keys: &[u64]| keys.iter().filter(|key| of_rest.contains(key)).count();
         assert_eq!(count(&found), count(&every), "seed {seed}");
     }
