@@ -54,7 +54,7 @@ def test_campaign_has_its_facts_its_picture_and_its_members() -> None:
     text = found.text()
     for said in (
         "30 accounts of 120 tenants, paid for by 80 payers, act as one.",
-        "from 212 pieces that the history does not know; 97 % of their 4,200 matching requests",
+        "from 212 pieces that are not common in the history; 97 % of their 4,200 matching requests",
         "convicted at 2026-11-20 03:00:00 UTC, 3 h after the first of them",
         "these ask for: code (62 %) and mathematics (30 %).",
         "37 networks (/24 or /48)",

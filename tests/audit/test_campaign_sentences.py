@@ -49,7 +49,7 @@ def test_rotation_says_what_honest_users_do_instead() -> None:
         "honest users of one shared prompt repeat it."
     )
     start = "134 accounts put their prompts together from 212"
-    assert say.shared(campaign(), "enforce") == f"{start} pieces that the history does not know; {rest}"
+    assert say.shared(campaign(), "enforce") == f"{start} pieces that are not common in the history; {rest}"
     assert say.shared(campaign(), "shadow") == f"{start} common pieces; {rest}"
 
 
@@ -79,7 +79,7 @@ def test_course_says_when_and_what_would_have_followed() -> None:
         ),
         (
             {"other": 60, "tools": 20, "instructions": 20},
-            "Of the matching requests, these ask for: the use of tools (20 %) and following instructions (20 %).",
+            "Of the matching requests, these ask for: the use of tools (20 %) and tasks and questions for others to answer (20 %).",
             "none",
         ),
         ({"other": 95, "tools": 5}, "No single capability stands out.", "none"),
@@ -104,10 +104,10 @@ def test_capability_is_what_a_tenth_and_more_asks_for(capabilities: dict[str, in
         (0, "not in the log"),
         (1, "1 network (/24 or /48)"),
         (37, "37 networks (/24 or /48)"),
-        (1_024, "at least 1,024 networks (/24 or /48)"),
+        (1_024, "1,024 networks (/24 or /48)"),
     ],
 )
-def test_networks_are_counted_up_to_a_number(addresses: int, text: str) -> None:
+def test_networks_are_counted(addresses: int, text: str) -> None:
     assert say.networks(campaign(addresses=addresses)) == text
 
 
@@ -115,7 +115,7 @@ def test_member_says_what_it_showed() -> None:
     one = member(7, requests=1_000)
     (said,) = say.membership(one, campaign())
     assert said == (
-        "Member of campaign C1: 393 of its 1,000 requests held pieces that the group shares, 383 in a combination that "
+        "Member of campaign C1: 393 of its 1,000 requests held pieces that strangers share, 383 in a combination that "
         "was new to it; 343 would have been restricted. Each of these is judged by what it holds, and not by its "
         "account."
     )

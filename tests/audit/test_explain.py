@@ -119,7 +119,7 @@ def test_campaign_is_explained() -> None:
         *(f"  2026-11-20 00:00:0{at} req-{at} of member-{at}" for at in range(6)),
         "- Members, most matching requests first:",
         *(
-            f"  member-{at}: {400 - at} of its 500 requests held pieces that the group shares, {390 - at} in a "
+            f"  member-{at}: {400 - at} of its 500 requests held pieces that strangers share, {390 - at} in a "
             f"combination that was new to it; {350 - at} would have been restricted"
             for at in range(3)
         ),
@@ -136,7 +136,7 @@ def test_member_is_explained_with_what_the_group_shares() -> None:
     """Why its requests would have been restricted, though it was not flagged by itself."""
     lines = said(day(2), "member-1")
     assert lines[0] == "- Not restricted as a whole."
-    assert lines[1].startswith("- Member of campaign C1: 399 of its 500 requests held pieces that the group shares")
+    assert lines[1].startswith("- Member of campaign C1: 399 of its 500 requests held pieces that strangers share")
     assert lines[2].startswith("- Every signal that could restrict it is within what honest accounts do")
     assert lines[3].startswith("- 2 accounts put their prompts together from 212 pieces")
 
@@ -197,7 +197,7 @@ def test_summary_has_a_table_of_campaigns() -> None:
     (line,) = [line for line in shown.splitlines() if line.startswith("│ C1")]
     assert tuple(part.strip() for part in line.strip("│").split("│")) == row
     assert "2 groups of accounts act as one (C1 of 3 and C2 of 60): 7,800 requests would have been" in shown
-    assert "- C1: 3 accounts put their prompts together from 212 pieces that the history does not know" in shown
+    assert "- C1: 3 accounts put their prompts together from 212 pieces that are not common in the history" in shown
     assert "- C2: 60 accounts continued conversations whose answers had been given to another account" in shown
 
 

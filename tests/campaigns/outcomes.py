@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from campaigns.run import Outcome
 
 FOUND: dict[str, float] = {
-    "composed-10": 0.85,
     "composed-100": 0.90,
     "composed-1000": 0.90,
     "composed-10000": 0.85,
@@ -27,20 +26,18 @@ FOUND: dict[str, float] = {
     "seeds-175": 0.90,
     "seeds-175-alone": 0.90,
     "seeds-2000": 0.55,
-    "elicit-6": 0.30,  # of six seeds five 0.43 to 0.72, and one nothing at all: six frames soon repeat
-    "evolve-5": 0.85,
     "personas-200": 0.50,
     "agentic-20": 0.85,
     "synonyms-20": 0.85,
     "synonyms-100": 0.70,
     "reworded": 0.20,
     "cover-50": 0.85,
-    "cover-90": 0.60,
+    "cover-90": 0.50,
     "known-members": 0.90,
     "human-hours": 0.90,
     "unequal": 0.90,
     "everything": 0.85,
-    "changing-4h": 0.90,
+    "changing-4h": 0.80,
     "changing-1h": 0.90,
     "changing-4h-whole": 0.70,
     "public-template-between": 0.50,
@@ -54,9 +51,16 @@ LEEWAY = 0.15
 NOTHING_SHARED = "no text is shared: each prompt is another, as with a crowd of strangers"
 ONE_TEMPLATE = "who stays with one template looks like its honest users"
 COPIES = "prompts that are the same to the last word are what viral ones are, and do not count"
-FEW_IN_COVER = "six requests of each account in a day, of texts that have hardly a phrase in common"
+FEW_IN_COVER = (
+    "six requests of each account in a day, from sixty texts: each is met too seldom, and late (seeds: 1 to 32 %)"
+)
+
+SMALL_STOCK = "a stock of fewer than a dozen pieces is what a new tool with a few built-in prompts is"
 
 MISSED: dict[str, str] = {
+    "composed-10": SMALL_STOCK,
+    "elicit-6": SMALL_STOCK,
+    "evolve-5": SMALL_STOCK,
     "cover-90-whole-60": FEW_IN_COVER,
     "one-template": ONE_TEMPLATE,
     "resampled-500": COPIES,
@@ -69,23 +73,19 @@ MISSED: dict[str, str] = {
 
 LEAST = 0.2
 
-FIRST_TIMES = "whoever tries the prompts of a new program uses each for the first time: a dozen events in a row"
-IN_ORDER = "a list of tasks that all go through: nearly every request brings a piece that is new to its account"
 SEEDS = "a few out of a pool in every request, or a corpus walked together: as attackers do it"
 COMMON = "turns of phrase of the language that the history does not have, and the campaign uses most"
-RARE = "a prompt that the victim used for the first time when the sybils had it already"
+RARE = "a prompt that the victim first used when the sybils had it already: with 3 of 6 seeds, 1 to 8 of 150 requests"
 LEAKED = "the sybils were first: whose template it is, nobody can tell"
+MIXED = "the prompts of a new tool among those of the sybils: its users try them all, and are pieces of one stock"
 
 COMMUNITY = ("victim", "late victim")
 
 HURT: dict[str, tuple[tuple[str, ...], str]] = {
     "composed-100-no-history": (("power-user",), COMMON),
-    "exercise-sheet": (("group",), IN_ORDER),
-    "new-tool-12": (("group",), FIRST_TIMES),
     "examples-chosen": (("group",), SEEDS),
     "benchmark": (("group",), SEEDS),
-    "community-tool": (COMMUNITY, FIRST_TIMES),
-    "community-tool-mixed": (COMMUNITY, FIRST_TIMES),
+    "community-tool-mixed": (COMMUNITY, MIXED),
     "mixed-features-10": (("victim",), RARE),
     "features-rotated": (("victim",), RARE),
     "leaked-template": (("late victim",), LEAKED),
@@ -93,11 +93,11 @@ HURT: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """Scenarios in which honest accounts have restricted requests with at least one seed: whose, and why."""
 
-LARGE = {"hackathon-kit", "agency-12-clients-unrelated", "new-tool-8", "new-tool-12-system", "prompt-pack-40"}
+LARGE = {"hackathon-kit", "agency-12-clients-unrelated", "new-tool-pipeline", "news", "prompt-course"}
 """Honest groups of which nobody has, but of four times as many accounts some have."""
 
-SELDOM = {"prompt-pack-40", "new-tool-12-no-history"}
-"""Honest groups of which somebody has with some other seed."""
+SELDOM = {"new-tool-pipeline", "news", "new-tool-12-no-history"}
+"""Honest groups of which somebody has with some other seed: of seeds 2 to 9 with two, five and one."""
 
 
 def is_expected(name: str, outcomes: Sequence[Outcome]) -> bool:

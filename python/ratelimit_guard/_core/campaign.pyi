@@ -9,7 +9,7 @@ class Correlator:
 
     `known` is what `known` of a correlator over the history returned, None without history: then twice as many
     strangers make a text suspicious. `ConfigError` for a secret of less than 16 bytes, damaged keys, and room outside
-    1..2**28.
+    1..2**24.
     """
 
     def __new__(cls, secret: bytes, known: bytes | None, keys: int, accounts: int, answers: int) -> Self: ...

@@ -19,14 +19,12 @@ CAPABILITIES = {
     "code": "code",
     "maths": "mathematics",
     "tools": "the use of tools",
-    "instructions": "following instructions",
+    "instructions": "tasks and questions for others to answer",
     "writing": "writing",
 }
 """What requests ask for, in words; what is left is `other`."""
 NOTABLE = 0.1
 """Share of the matching requests from which on a capability is named."""
-MOST_NETWORKS = 1_024
-"""More are not counted."""
 
 
 def found(campaigns: Sequence[Campaign]) -> str:
@@ -55,7 +53,7 @@ def shared(campaign: Campaign, mode: Mode) -> str:
             f"{amount(campaign.pieces, 'such link')} between them, in {amount(campaign.matches, 'request')}; "
             "honest users continue their own."
         )
-    unknown = "pieces that the history does not know" if mode == "enforce" else "common pieces"
+    unknown = "pieces that are not common in the history" if mode == "enforce" else "common pieces"
     return (
         f"{accounts} put their prompts together from {pieces} {unknown}; "
         f"{percent(_share(campaign.events, campaign.matches))} of their "
@@ -104,8 +102,7 @@ def networks(campaign: Campaign) -> str:
     """From how many networks the requests came."""
     if not campaign.addresses:
         return "not in the log"
-    least = "at least " if campaign.addresses >= MOST_NETWORKS else ""
-    return f"{least}{amount(campaign.addresses, 'network')} (/24 or /48)"
+    return f"{amount(campaign.addresses, 'network')} (/24 or /48)"
 
 
 def membership(account: AccountResult, campaign: Campaign | None) -> list[str]:
@@ -126,7 +123,7 @@ def showed(account: AccountResult, campaign: Campaign | None) -> str:
     if campaign and campaign.kind == "provenance":
         act = f"{of} continued an answer that had been given to another account"
     else:
-        act = f"{of} held pieces that the group shares, {count(account.rotations)} in a combination that was new to it"
+        act = f"{of} held pieces that strangers share, {count(account.rotations)} in a combination that was new to it"
     return f"{act}; {count(account.restricted)} would have been restricted"
 
 

@@ -109,6 +109,9 @@ def audit(
             from ratelimit_guard.audit.report import render  # noqa: PLC0415  jinja2 only when asked for
 
             to_report.write(render(result))
+        if result.records:
+            # Whoever reads only the first lines of the summary keeps his files.
+            files.close()
         _print(summary(result))
         if not result.records:
             msg = "no line could be used: does --map say where time, account and request stand?"

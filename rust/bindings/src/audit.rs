@@ -18,6 +18,7 @@ use ratelimit_guard_core::detector::Detector;
 use ratelimit_guard_core::detector::signal::{CONVICTING, Signal};
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::prompt::capability::Capability;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[pyclass(frozen, module = "ratelimit_guard._core")]
@@ -32,6 +33,7 @@ impl Auditor {
 #[pymethods]
 impl Auditor {
     #[new]
+    #[allow(clippy::too_many_arguments)] // as many as Python passes
     fn new(
         py: Python<'_>,
         columns: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
@@ -69,7 +71,9 @@ impl Auditor {
     fn known<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let known = py.detach(|| {
             let auditor = self.lock();
-            auditor.correlator.known(auditor.ledger.tallies().len())
+            let tallies = auditor.ledger.tallies().iter();
+            let tenants: HashSet<&str> = tallies.map(|tally| &*tally.tenant).collect();
+            auditor.correlator.known(tenants.len())
         });
         PyBytes::new(py, &to_bytes(&known))
     }
@@ -77,8 +81,7 @@ impl Auditor {
     fn restricted(&self) -> Vec<(String, String, f64, u32)> {
         let mut auditor = self.lock();
         let taken = std::mem::take(&mut auditor.restricted);
-        let name = |campaign| auditor.correlator.campaigns.name(campaign);
-        taken.into_iter().map(|one| (one.id.into(), one.account.into(), one.time, name(one.campaign))).collect()
+        taken.into_iter().map(|one| (one.id.into(), one.account.into(), one.time, one.campaign)).collect()
     }
 
     fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -86,9 +89,12 @@ impl Auditor {
             let auditor = self.lock();
             let campaigns = &auditor.correlator.campaigns;
             let groups = auditor.groups.convicted(campaigns).into_iter();
-            let of =
-                |number| auditor.ledger.tallies().iter().filter(|one| campaigns.root(one.campaign) == number).count();
-            let row = |(number, group)| Some((campaigns.get(number)?.clone(), group, of(number)));
+            let mut members = HashMap::<u32, usize>::new();
+            for tally in auditor.ledger.tallies() {
+                *members.entry(campaigns.whole(tally.campaign)).or_default() += 1;
+            }
+            let count = |number| members.get(&number).copied().unwrap_or(0);
+            let row = |(number, group)| Some((campaigns.record(number)?.clone(), group, count(number)));
             groups.filter_map(row).collect()
         };
         let rows = found.iter().map(|(campaign, group, accounts)| {

@@ -13,7 +13,7 @@ use ratelimit_guard_core::hash::Seed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most of everything that a correlator may have room for.
-const MAX_ROOM: u64 = 1 << 28;
+const MAX_ROOM: u64 = 1 << 24;
 
 #[pyclass(frozen, subclass, module = "ratelimit_guard._core")]
 pub struct Correlator {
@@ -83,8 +83,7 @@ impl Correlator {
     fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let mut found: Vec<_> = {
             let correlator = self.lock();
-            let convicted = correlator.campaigns.iter().filter(|(_, campaign)| campaign.convicted.is_some());
-            convicted.map(|(_, campaign)| campaign.clone()).collect()
+            correlator.campaigns.records().cloned().collect()
         };
         found.sort_unstable_by_key(|campaign| campaign.name);
         found.iter().map(|campaign| row(py, campaign)).collect()

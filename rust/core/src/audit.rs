@@ -98,7 +98,7 @@ pub struct Restricted {
     pub account: Box<str>,
     /// Seconds since the epoch.
     pub time: f64,
-    /// Number of the campaign, which may since have become part of another.
+    /// Name of the campaign then, which may since have become part of an older one.
     pub campaign: u32,
 }
 
@@ -291,11 +291,17 @@ impl Auditor {
                 columns[Column::Address as usize].map_or(0, |span| self.key(value::network(text(line, span))));
             let who = [tenant, payer.unwrap_or_default(), network];
             let Entry { account, id, time, .. } = *entry;
-            self.groups.add(&judged.found, &Hit { time, id, account, capability: facts.capability, who });
+            let hit = Hit { time, id, account, capability: facts.capability, who };
+            self.groups.add(&judged.found, &hit, &self.correlator.campaigns);
         }
         if judged.found.pays {
             let (id, account) = (entry.id.into(), entry.account.into());
-            self.restricted.push(Restricted { id, account, time: entry.time, campaign: judged.found.campaign });
+            self.restricted.push(Restricted {
+                id,
+                account,
+                time: entry.time,
+                campaign: self.correlator.campaigns.name(judged.found.campaign),
+            });
         }
         Some(judged)
     }

@@ -75,7 +75,7 @@ const MERGES: usize = 2;
 /// What there is room for.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Content keys: 64 bytes each.
+    /// Content keys: 72 bytes each.
     pub keys: usize,
     /// Accounts with shared pieces: about 330 bytes each.
     pub accounts: usize,
@@ -84,7 +84,7 @@ pub struct Room {
 }
 
 impl Default for Room {
-    /// 52 MiB when all of it is in use.
+    /// 56 MiB when all of it is in use.
     fn default() -> Self {
         Self { keys: 1 << 19, accounts: 1 << 15, answers: 1 << 18 }
     }
@@ -153,6 +153,8 @@ pub struct Correlator {
     /// The day of the last sweep, and requests since.
     swept: u64,
     unswept: u32,
+    /// When the request before came.
+    previous: u64,
 }
 
 impl Correlator {
@@ -172,6 +174,7 @@ impl Correlator {
             hot,
             swept: 0,
             unswept: 0,
+            previous: u64::MAX,
         }
     }
 
@@ -191,7 +194,9 @@ impl Correlator {
 
     /// Add an answered request. Cost: 2 µs for a kilobyte, most of it cache misses.
     pub fn observe(&mut self, request: &Request<'_>) -> Found {
-        self.sweep(request.time);
+        // A clock may be wrong for one request, and right again for the next.
+        let time = request.time.min(std::mem::replace(&mut self.previous, request.time));
+        self.sweep(time);
         let hour = (request.time / 3600) as u16;
         self.standings.hour = hour;
         let tenant = short(request.tenant);
@@ -235,9 +240,11 @@ impl Correlator {
     /// single links; who rotates also opens campaigns, joins them and takes pieces into them, but only pure ones.
     fn assign(&mut self, request: &Request<'_>, tenant: u32, hour: u16, event: Option<bool>) -> u32 {
         let Some(rotator) = self.accounts.get(request.account) else { return 0 };
-        let (rotates, given) = (rotator.rotates(), f64::from(rotator.given));
+        let rotates = rotator.rotates();
         let keys: ArrayVec<u64, { rotator::KEYS }> = rotator.keys().iter().copied().collect();
         let home = self.campaigns.root(rotator.campaign);
+        // What was given to a forgotten campaign is not owed to the next.
+        let given = if home == 0 { 0.0 } else { f64::from(rotator.given) };
         let account = short(request.account);
         self.standings.set(tenant, account, home, rotator.standing(self.campaigns.is_convicted(home)));
 
@@ -273,9 +280,7 @@ impl Correlator {
                 }
             }
             for key in &free {
-                if let Some(cell) = self.cells.get_mut(*key) {
-                    cell.owner = campaign;
-                }
+                self.cells.set_owner(*key, campaign);
             }
         }
         if let Some(whole) = self.campaigns.get_mut(campaign) {
@@ -310,8 +315,10 @@ impl Correlator {
         // Who rotates among a campaign's pieces is no victim of it, also where he was first.
         let is_member = standing >= PAYS_OWN && self.campaigns.is_convicted(home);
         let mut convicted = self.convicted(shared);
-        if is_member && !convicted.contains(&home) {
-            _ = convicted.try_push(home);
+        if is_member {
+            convicted.retain(|campaign| *campaign != home);
+            convicted.truncate(convicted.capacity() - 1);
+            convicted.insert(0, home);
         }
         for campaign in convicted {
             let is_own = |home| self.campaigns.root(home) == campaign;
@@ -328,7 +335,7 @@ impl Correlator {
             }
         }
         if let Some(rotator) = rotator.filter(|_| self.campaigns.is_convicted(home)) {
-            found.is_member = standing >= ROTATES;
+            found.is_member = standing >= ROTATES && [0, home].contains(&found.campaign);
             found.score = standing / WHOLE;
             found.is_whole = standing >= WHOLE && rotator.is_mostly(WHOLE_SHARE);
             if found.is_whole {
@@ -359,7 +366,6 @@ impl Correlator {
     /// rotates, is a community's and says nothing about anybody. Cost: 5 ms for half a million keys.
     fn sweep(&mut self, now: u64) {
         self.unswept += 1;
-        // A clock may be wrong for one request, and right again for the next.
         let is_due = now / DAY > self.swept || now / DAY + 1 < self.swept;
         if !is_due || self.unswept < SWEEPS && self.swept != 0 {
             return;
@@ -367,12 +373,11 @@ impl Correlator {
         (self.swept, self.unswept) = (now / DAY, 0);
         self.campaigns.fade(now);
         let hour = (now / 3600) as u16;
-        for cell in self.cells.iter_mut() {
+        let standings = &self.standings;
+        self.cells.set_owners(cells::COMMUNITY, |cell| {
             let is_old = cell.owner == 0 && cell.count() == FIRST && cell.age(hour) >= DAY_HOURS;
-            if is_old && 4 * self.standings.homes(cell).count() < FIRST {
-                cell.owner = cells::COMMUNITY;
-            }
-        }
+            is_old && 4 * standings.homes(cell).count() < FIRST
+        });
     }
 }
 

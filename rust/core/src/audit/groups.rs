@@ -7,7 +7,7 @@ use crate::prompt::capability::Capability;
 use crate::sketch::hyperloglog::HyperLogLog;
 use std::collections::BTreeMap;
 
-/// Requests kept as examples: the first ones.
+/// Requests kept as examples: the first that paid.
 pub const MAX_EXAMPLES: usize = 6;
 /// Bins of a timeline; when they are used up, each becomes twice as wide.
 pub const BINS: usize = 64;
@@ -50,7 +50,7 @@ pub struct Group {
     pub different: [Option<HyperLogLog>; 3],
     /// Requests by what they ask for.
     pub capabilities: [u64; Capability::ALL.len()],
-    /// Time, name and account of the first requests that paid, or matched.
+    /// Time, name and account of the first requests that paid.
     pub examples: Vec<(f64, Box<str>, Box<str>)>,
     start: f64,
     width: f64,
@@ -81,7 +81,10 @@ pub struct Groups(BTreeMap<u32, Group>);
 
 impl Groups {
     /// Count a request that belongs to a campaign.
-    pub fn add(&mut self, found: &Found, hit: &Hit<'_>) {
+    pub fn add(&mut self, found: &Found, hit: &Hit<'_>, campaigns: &Campaigns) {
+        if self.0.len() >= MAX_GROUPS {
+            self.0.retain(|&number, _| campaigns.root(number) != 0 || campaigns.name(number) != 0);
+        }
         if self.0.len() < MAX_GROUPS || self.0.contains_key(&found.campaign) {
             self.0.entry(found.campaign).or_default().add(found, hit);
         }
@@ -91,8 +94,8 @@ impl Groups {
     pub fn convicted(&self, campaigns: &Campaigns) -> Vec<(u32, Group)> {
         let mut whole = BTreeMap::<u32, Group>::new();
         for (&number, group) in &self.0 {
-            let root = campaigns.root(number);
-            if campaigns.is_convicted(root) {
+            let root = campaigns.whole(number);
+            if campaigns.record(root).is_some() {
                 whole.entry(root).or_default().take(group);
             }
         }
@@ -111,11 +114,17 @@ impl Group {
     }
 
     fn add(&mut self, found: &Found, hit: &Hit<'_>) {
+        self.restricted += u64::from(found.pays);
+        // What is only restricted with its account shows nothing of the campaign.
+        let is_match = found.matches || !found.is_whole;
+        self.count(hit.time, u32::from(is_match), u32::from(found.pays));
+        if !is_match {
+            return;
+        }
         self.first = self.first.min(hit.time);
         self.last = self.last.max(hit.time);
         self.matches += 1;
         self.events += u64::from(found.event == Some(true));
-        self.restricted += u64::from(found.pays);
         for (different, who) in self.different.iter_mut().zip(hit.who) {
             if let Some(different) = different.as_mut().filter(|_| who != 0) {
                 different.add_hash(mix(who));
@@ -125,7 +134,6 @@ impl Group {
         if found.pays && self.examples.len() < MAX_EXAMPLES {
             self.examples.push((hit.time, hit.id.into(), hit.account.into()));
         }
-        self.count(hit.time, 1, u32::from(found.pays));
     }
 
     fn take(&mut self, other: &Self) {

@@ -77,7 +77,8 @@ pub fn generates(json: &str) -> bool {
 
 /// The network of an address: the first three numbers of IPv4, the first three groups of IPv6.
 pub fn network(json: &str) -> &str {
-    let address = bare(json);
-    let mark = if address.contains(':') { ':' } else { '.' };
+    let address = bare(json).trim();
+    let address = address.rsplit_once("::ffff:").map_or(address, |(_, four)| four);
+    let mark = if address.contains('.') { '.' } else { ':' };
     address.match_indices(mark).nth(2).map_or(address, |(end, _)| &address[..end])
 }

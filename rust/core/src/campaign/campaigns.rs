@@ -10,6 +10,8 @@ pub const MAX_CAMPAIGNS: usize = 4_096;
 pub const MAX_PARTS: usize = 1 << 16;
 /// Nats that convict: by chance honest groups get there less than once in ten thousand tries.
 pub const CONVICTS: f64 = 9.2;
+/// Pieces of a stock. A new tool with a dozen built-in prompts has fewer, and its users try them all at first.
+pub const STOCK: u64 = 12;
 /// Nats that one account can add, so that a campaign takes several, or take, so that none can shield the others.
 pub const MOST_OF_ONE: f64 = 2.0;
 
@@ -58,12 +60,14 @@ pub struct Campaign {
 #[derive(Clone, Debug, Default)]
 pub struct Campaigns {
     live: HashMap<u32, Campaign>,
-    /// Those that have become part of a live one.
+    /// Convicted ones that have faded: of no effect, but to be told of.
+    past: HashMap<u32, Campaign>,
+    /// Those that have become part of another.
     parts: HashMap<u32, u32>,
     opened: u32,
     named: u32,
     /// When there was no room.
-    full_at: u64,
+    full_at: Option<u64>,
     /// How many live ones are convicted.
     pub convicted: usize,
 }
@@ -95,7 +99,8 @@ impl Campaign {
     }
 
     fn is_enough(&self) -> bool {
-        self.members.len() >= MEMBERS && self.evidence >= CONVICTS
+        let is_stock = self.kind == Kind::Provenance || self.pieces >= STOCK;
+        is_stock && self.members.len() >= MEMBERS && self.evidence >= CONVICTS
     }
 
     fn take(&mut self, other: Self) {
@@ -113,8 +118,8 @@ impl Campaigns {
     /// A new one; 0 when there are too many that are alive.
     pub fn open(&mut self, kind: Kind, now: u64) -> u32 {
         // Room is looked for at most once an hour: that costs a millisecond.
-        if self.live.len() >= MAX_CAMPAIGNS && now.abs_diff(self.full_at) >= 3600 {
-            self.full_at = now;
+        if self.live.len() >= MAX_CAMPAIGNS && self.full_at.is_none_or(|at| now.abs_diff(at) >= 3600) {
+            self.full_at = Some(now);
             self.fade(now);
             self.halve();
         }
@@ -128,13 +133,28 @@ impl Campaigns {
 
     /// The campaign that this one is now part of; 0 when it is forgotten.
     pub fn root(&self, number: u32) -> u32 {
-        let whole = self.parts.get(&number).copied().unwrap_or(number);
+        let whole = self.whole(number);
         if self.live.contains_key(&whole) { whole } else { 0 }
+    }
+
+    /// The number of what this one is part of, alive or not.
+    pub fn whole(&self, number: u32) -> u32 {
+        self.parts.get(&number).copied().unwrap_or(number)
+    }
+
+    /// The convicted campaign of this number, alive or faded.
+    pub fn record(&self, number: u32) -> Option<&Campaign> {
+        self.live.get(&number).or(self.past.get(&number)).filter(|campaign| campaign.convicted.is_some())
+    }
+
+    /// All of them.
+    pub fn records(&self) -> impl Iterator<Item = &Campaign> {
+        self.live.values().chain(self.past.values()).filter(|campaign| campaign.convicted.is_some())
     }
 
     /// The name of the convicted campaign that this one is part of; 0 when it is none.
     pub fn name(&self, number: u32) -> u32 {
-        self.get(self.root(number)).map_or(0, |campaign| campaign.name)
+        self.record(self.whole(number)).map_or(0, |campaign| campaign.name)
     }
 
     /// A live one.
@@ -208,8 +228,14 @@ impl Campaigns {
 
     /// What is part of a forgotten one is forgotten too.
     fn retain(&mut self, stays: impl Fn(&Campaign) -> bool) {
-        self.live.retain(|_, campaign| stays(campaign));
-        self.parts.retain(|_, whole| self.live.contains_key(whole));
+        let gone: Vec<u32> = self.iter().filter(|(_, campaign)| !stays(campaign)).map(|(number, _)| number).collect();
+        for number in gone {
+            let campaign = self.live.remove(&number).filter(|campaign| campaign.convicted.is_some());
+            if let Some(campaign) = campaign.filter(|_| self.past.len() < MAX_CAMPAIGNS) {
+                self.past.insert(number, campaign);
+            }
+        }
+        self.parts.retain(|_, whole| self.live.contains_key(whole) || self.past.contains_key(whole));
         self.convicted = self.live.values().filter(|campaign| campaign.convicted.is_some()).count();
     }
 }

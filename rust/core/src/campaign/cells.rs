@@ -12,7 +12,7 @@ pub const FIRST: usize = 8;
 pub const IMMUNE: usize = 2;
 /// Cells that a key may stand in.
 const WAYS: usize = 4;
-/// Owner of keys that the history shares. They are never forgotten.
+/// Owner of keys that the history shares. Time does not forget them.
 pub const KNOWN: u32 = u32::MAX;
 /// Owner of keys that a community shares.
 pub const COMMUNITY: u32 = u32::MAX - 1;
@@ -36,13 +36,6 @@ pub struct Cell {
 
 const _: () = assert!(size_of::<Cell>() == 64);
 
-/// The cells.
-#[derive(Clone, Debug)]
-pub struct Cells {
-    cells: Box<[Cell]>,
-    sets: u64,
-}
-
 impl Cell {
     /// How many tenants it remembers.
     pub fn count(&self) -> usize {
@@ -57,11 +50,6 @@ impl Cell {
     /// Was this tenant there before others could have it from somewhere?
     pub fn is_own_of(&self, tenant: u32) -> bool {
         self.tenants[..IMMUNE].contains(&tenant)
-    }
-
-    /// Not forgotten by now.
-    fn is_alive(&self, hour: u16) -> bool {
-        self.tag != 0 && (self.owner == KNOWN || since(hour, self.last) < HORIZON_HOURS)
     }
 
     /// Was it used again after an hour?
@@ -98,25 +86,55 @@ impl Cell {
             self.prompts[count] = prompt;
         }
     }
+}
+
+/// What is needed of a cell to find it and to compare its worth: those of a set lie in one cache line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    tag: u32,
+    last: u16,
+    /// 0 is empty.
+    worth: u16,
+}
+
+/// Worth of what the history knows, and of what a campaign owns; below that as many tenants as count.
+const WORTH_KNOWN: u16 = 16;
+const WORTH_OWNED: u16 = 8;
+const WORTH_MOST: usize = IMMUNE + 2;
+
+impl Mark {
+    fn of(cell: &Cell) -> Self {
+        let worth = match cell.owner {
+            KNOWN => WORTH_KNOWN,
+            0 | COMMUNITY => cell.count().clamp(1, WORTH_MOST) as u16,
+            _ => WORTH_OWNED,
+        };
+        Self { tag: short(cell.tag), last: cell.last, worth }
+    }
+
+    fn is_alive(self, hour: u16) -> bool {
+        self.worth == WORTH_KNOWN || self.worth > 0 && since(hour, self.last) < HORIZON_HOURS
+    }
 
     /// What goes first: empty and forgotten ones, what one tenant used, what was used longest ago; last what belongs
     /// to somebody.
-    fn worth(&self, hour: u16) -> (bool, bool, usize, u16) {
-        let is_alive = self.is_alive(hour);
-        (
-            is_alive,
-            is_alive && self.owner != 0 && self.owner != COMMUNITY,
-            self.count().min(IMMUNE + 2),
-            u16::MAX - since(hour, self.last),
-        )
+    fn order(self, hour: u16) -> (u16, u16) {
+        if self.is_alive(hour) { (self.worth, u16::MAX - since(hour, self.last)) } else { (0, 0) }
     }
 }
 
+/// The cells, and their marks.
+#[derive(Clone, Debug)]
+pub struct Cells {
+    cells: Box<[Cell]>,
+    marks: Box<[[Mark; WAYS]]>,
+}
+
 impl Cells {
-    /// Room for about `capacity` keys: a cache line for each.
+    /// Room for about `capacity` keys: 72 bytes for each.
     pub fn new(capacity: usize) -> Self {
         let sets = capacity.div_ceil(WAYS).max(1);
-        Self { cells: vec![Cell::default(); sets * WAYS].into(), sets: sets as u64 }
+        Self { cells: vec![Cell::default(); sets * WAYS].into(), marks: vec![Default::default(); sets].into() }
     }
 
     /// How many keys there is room for.
@@ -124,50 +142,65 @@ impl Cells {
         self.cells.len()
     }
 
-    /// All of them, also empty ones.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Cell> {
-        self.cells.iter_mut()
-    }
-
     /// Keys with their cells.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Cell)> {
         self.cells.iter().filter(|cell| cell.tag != 0).map(|cell| (cell.tag, cell))
     }
 
-    /// The cell of a key, unless it was not used for longer than anything is remembered.
+    /// The cell of a key, unless it was not used for longer than anything is remembered. Cost: a cache line for a key
+    /// that is not there, two for one that is.
     pub fn get(&self, key: u64, hour: u16) -> Option<&Cell> {
-        let start = self.start(key);
-        self.cells[start..start + WAYS].iter().find(|cell| cell.tag == key && cell.is_alive(hour))
-    }
-
-    /// The cell of a key, to be changed.
-    pub fn get_mut(&mut self, key: u64) -> Option<&mut Cell> {
-        let start = self.start(key);
-        self.cells[start..start + WAYS].iter_mut().find(|cell| cell.tag == key)
+        let (set, tag) = (self.set(key), short(key));
+        let is_it = |mark: &Mark| mark.tag == tag && mark.is_alive(hour);
+        let ways = self.marks[set].iter().enumerate().filter(|(_, mark)| is_it(mark));
+        ways.map(|(way, _)| &self.cells[set * WAYS + way]).find(|cell| cell.tag == key)
     }
 
     /// A tenant used a key, in a prompt, in an hour. A new key takes the place of the one of its set that is worth
     /// least.
     pub fn add(&mut self, key: u64, tenant: u32, prompt: u16, hour: u16) {
-        let start = self.start(key);
-        let set = &mut self.cells[start..start + WAYS];
-        let place = set.iter().position(|cell| cell.tag == key && cell.is_alive(hour));
-        let place = place.unwrap_or_else(|| {
-            // An expired cell of the same key goes before any other, so that no key stands twice.
-            let worth = |place: &usize| (set[*place].tag != key, set[*place].worth(hour));
-            let place = (0..WAYS).min_by_key(worth).unwrap_or_default();
-            set[place] = Cell { tag: key, first: hour, last: hour, ..Cell::default() };
-            place
-        });
-        set[place].add(tenant, prompt, hour);
+        let (set, tag) = (self.set(key), short(key));
+        let start = set * WAYS;
+        let is_it = |way: usize, mark: &Mark| mark.tag == tag && mark.worth > 0 && self.cells[start + way].tag == key;
+        let known = self.marks[set].iter().enumerate().find(|(way, mark)| is_it(*way, mark)).map(|(way, _)| way);
+        // An expired cell of the same key begins anew where it stands, so that no key stands twice.
+        let alive = known.filter(|&way| self.marks[set][way].is_alive(hour));
+        let oldest = || (0..WAYS).min_by_key(|&way| self.marks[set][way].order(hour)).unwrap_or_default();
+        let way = known.unwrap_or_else(oldest);
+        let cell = &mut self.cells[start + way];
+        if alive.is_none() {
+            *cell = Cell { tag: key, first: hour, last: hour, ..Cell::default() };
+        }
+        cell.add(tenant, prompt, hour);
+        self.marks[set][way] = Mark::of(cell);
+    }
+
+    /// Say whose a key is.
+    pub fn set_owner(&mut self, key: u64, owner: u32) {
+        let start = self.set(key) * WAYS;
+        if let Some(way) = self.cells[start..start + WAYS].iter().position(|cell| cell.tag == key) {
+            self.own(start + way, owner);
+        }
+    }
+
+    /// Say whose all keys are that are like this. Cost: 5 ms for half a million keys.
+    pub fn set_owners(&mut self, owner: u32, is_its: impl Fn(&Cell) -> bool) {
+        for place in 0..self.cells.len() {
+            if self.cells[place].tag != 0 && is_its(&self.cells[place]) {
+                self.own(place, owner);
+            }
+        }
+    }
+
+    fn own(&mut self, place: usize, owner: u32) {
+        self.cells[place].owner = owner;
+        self.marks[place / WAYS][place % WAYS] = Mark::of(&self.cells[place]);
     }
 
     /// Nobody shall be judged by this key.
     pub fn set_known(&mut self, key: u64) {
         self.add(key, 1, 0, 0);
-        if let Some(cell) = self.get_mut(key) {
-            cell.owner = KNOWN;
-        }
+        self.set_owner(key, KNOWN);
     }
 
     /// These tenants had this key before anybody that is seen from `hour` on.
@@ -180,9 +213,14 @@ impl Cells {
     }
 
     /// Long texts keep their smallest keys, so these are mixed before they choose.
-    fn start(&self, key: u64) -> usize {
-        ((u128::from(mix(key)) * u128::from(self.sets)) >> 64) as usize * WAYS
+    fn set(&self, key: u64) -> usize {
+        ((u128::from(mix(key)) * self.marks.len() as u128) >> 64) as usize
     }
+}
+
+/// What tells the keys of a set apart at first sight. The low byte of runs is 0.
+fn short(key: u64) -> u32 {
+    (key >> 16) as u32
 }
 
 /// Hours from one to another, over the end of the count; none when the other lies ahead.

@@ -18,6 +18,8 @@ pub const SUFFIX: usize = 4;
 const SPARSE_BITS: u32 = 2;
 const MAX_SPARSE: usize = 256;
 
+/// Words of a line or sentence that are one place: who writes no full stops shall not make one of all he says.
+pub const PLACE_WORDS: usize = 24;
 /// The low byte of a hash makes room for the segment, so that one number is sorted.
 const PLACE: u64 = 0xff;
 
@@ -26,37 +28,56 @@ const PLACE: u64 = 0xff;
 pub struct Keys {
     /// Sampled hashes of runs of five words, in rising order, none twice. The low byte is 0.
     pub hashes: Vec<u64>,
-    /// The number of the line or sentence that each stands in: from 0, and 255 for all behind.
+    /// The number of the line or sentence that each stands in, of long ones the number of the part of [`PLACE_WORDS`]
+    /// words: from 0, and 255 for all behind.
     pub places: Vec<u8>,
     /// The number of the first one behind the boundary.
     pub boundary: u8,
 }
 
-/// Keys of words, whose lines and sentences begin where `flags` says. Runs cross neither the end of one nor `boundary`: half of a template and the
-/// beginning of what follows it are nobody's phrase.
+/// Where in a text a word stands.
+#[derive(Default)]
+struct Place {
+    number: u64,
+    words: usize,
+}
+
+impl Place {
+    /// To the next word.
+    #[inline(always)]
+    fn step(&mut self, flag: u8) {
+        self.words += 1;
+        if flag & BREAK != 0 || self.words == PLACE_WORDS {
+            *self = Self { number: (self.number + 1).min(PLACE), words: 0 };
+        }
+    }
+}
+
+/// Keys of words, whose lines and sentences begin where `flags` says. Runs cross neither the end of one nor `boundary`:
+/// half of a template and the beginning of what follows it are nobody's phrase.
 #[inline(always)]
 pub fn keys(words: &[u64], flags: &[u8], boundary: usize) -> Keys {
     let drop = (1u64 << (SPARSE_BITS + (words.len() / MAX_SPARSE).max(1).ilog2())) - 1;
     let mut found = [0; 2 * MAX_KEYS];
-    let (mut count, mut place, mut first) = (0, 0, 0);
+    let (mut count, mut at, mut first) = (0, Place::default(), 0);
     for (start, end) in [(0, boundary), (boundary, words.len())] {
         let (part, flags) = (&words[start..end], &flags[start..end]);
-        first = place as u8;
+        first = at.number as u8;
         for (run, flags) in part.windows(WORDS).zip(flags.windows(WORDS)) {
             let crosses = (flags[1] | flags[2] | flags[3] | flags[4]) & BREAK;
             // No branch: a processor cannot guess one key in four.
             let key = join(run);
-            found[count] = key & !PLACE | place;
+            found[count] = key & !PLACE | at.number;
             count += usize::from((key & drop) | u64::from(crosses) == 0);
-            place = (place + u64::from(flags[1] & BREAK != 0)).min(PLACE);
+            at.step(flags[1]);
             if count == found.len() {
                 count = smallest(&mut found);
             }
         }
-        // The breaks of the last words, and the end itself.
+        // The last words begin no run, and the end is a break.
         let seen = if flags.len() < WORDS { 1 } else { flags.len() + 2 - WORDS };
-        let breaks = flags.iter().skip(seen).filter(|&&flag| flag & BREAK != 0).count() as u64;
-        place = (place + breaks + 1).min(PLACE);
+        flags.iter().skip(seen).for_each(|&flag| at.step(flag));
+        at.step(BREAK);
     }
     let count = smallest(&mut found[..count]);
     let (hashes, places) = found[..count].iter().map(|key| (key & !PLACE, (key & PLACE) as u8)).unzip();

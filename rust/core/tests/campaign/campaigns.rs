@@ -3,7 +3,9 @@
 use super::bodies::Random;
 use super::{cases, rounds};
 use proptest::prelude::*;
-use ratelimit_guard_core::campaign::campaigns::{CONVICTS, Campaign, Campaigns, Kind, MAX_CAMPAIGNS, MOST_OF_ONE};
+use ratelimit_guard_core::campaign::campaigns::{
+    CONVICTS, Campaign, Campaigns, Kind, MAX_CAMPAIGNS, MOST_OF_ONE, STOCK,
+};
 use ratelimit_guard_core::campaign::{HORIZON, MEMBERS};
 
 /// A step in the life of campaigns, by their places in the order of opening.
@@ -53,6 +55,9 @@ proptest! {
                 Step::Open => {
                     prop_assert_eq!(campaigns.open(Kind::Rotation, now as u64), naive.len() as u32);
                     naive.push(Naive { whole: naive.len(), ..Naive::default() });
+                    if let Some(one) = campaigns.get_mut(naive.len() as u32 - 1) {
+                        one.pieces = STOCK;
+                    }
                 }
                 Step::Join(place, tenant) => {
                     let place = root(place, &naive);
@@ -163,7 +168,7 @@ fn members_and_nats_convict_at_their_bounds() {
         let campaign = campaigns.get_mut(number).unwrap();
         (1..=members).for_each(|tenant| _ = campaign.join(tenant));
         (1..=members).for_each(|tenant| assert!(!campaign.join(tenant)));
-        campaign.evidence = nats;
+        (campaign.evidence, campaign.pieces) = (nats, STOCK);
         campaigns.touch(number, 17);
         assert_eq!(campaigns.is_convicted(number), is_convicted, "{members} {nats}");
         campaigns.get_mut(number).unwrap().evidence = 0.0;
@@ -176,7 +181,7 @@ fn members_and_nats_convict_at_their_bounds() {
 fn convict(campaigns: &mut Campaigns, number: u32, now: u64) {
     let campaign = campaigns.get_mut(number).unwrap();
     (1..=MEMBERS as u32).for_each(|tenant| _ = campaign.join(tenant));
-    campaign.evidence = CONVICTS;
+    (campaign.evidence, campaign.pieces) = (CONVICTS, STOCK);
     campaigns.touch(number, now);
     assert!(campaigns.is_convicted(number));
 }
@@ -255,7 +260,7 @@ fn what_merges_is_added() {
         let mut campaigns = Campaigns::default();
         let numbers: Vec<u32> = (0..9).map(|now| campaigns.open(Kind::Rotation, now)).collect();
         for number in &numbers {
-            campaigns.get_mut(*number).unwrap().pieces = 10;
+            campaigns.get_mut(*number).unwrap().pieces = STOCK;
             if random.below(3) == 0 {
                 convict(&mut campaigns, *number, 100 - u64::from(*number));
             }
@@ -266,7 +271,7 @@ fn what_merges_is_added() {
             whole = campaigns.merge(campaigns.root(whole), campaigns.root(*number));
         }
         let campaign = campaigns.get(whole).unwrap();
-        assert_eq!((campaign.pieces, campaign.convicted, campaigns.iter().count()), (90, first, 1));
+        assert_eq!((campaign.pieces, campaign.convicted, campaigns.iter().count()), (9 * STOCK, first, 1));
         assert!(campaign.highest >= campaign.evidence || first.is_none());
         assert!(numbers.iter().all(|number| campaigns.root(*number) == whole));
     }
@@ -286,7 +291,9 @@ fn campaigns_fade() {
     campaigns.touch(numbers[3], 300);
     campaigns.fade(101 + HORIZON);
     assert_eq!((live(&campaigns), campaigns.convicted), (2, 1));
-    assert_eq!((campaigns.root(numbers[0]), campaigns.root(numbers[2]), campaigns.name(numbers[0])), (0, 0, 0));
+    assert_eq!((campaigns.root(numbers[0]), campaigns.root(numbers[2])), (0, 0));
+    // What was convicted can still be told of.
+    assert_eq!((campaigns.name(numbers[0]), campaigns.name(numbers[2]), campaigns.records().count()), (1, 1, 2));
     // A clock that goes back does not age them.
     campaigns.touch(numbers[1], 5);
     campaigns.fade(200 + HORIZON);

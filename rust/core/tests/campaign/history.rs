@@ -113,7 +113,8 @@ fn owners_of_a_history_own() {
         .map(|(key, tenants)| (*key, tenants.iter().filter(|tenant| **tenant != 0).count()))
         .collect();
     let mut wanted = vec![(mix(1), 2), (mix(2), 2), (mix(4), 1)];
-    (owned.sort_unstable(), wanted.sort_unstable());
+    owned.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!((owned, known.keys.len()), (wanted, 0));
     let mut correlator = Correlator::new(room, Some(&known));
     let mut ask = |tenant: u64| send(&mut correlator, tenant, tenant, &bare(&keys, 100 + tenant), (0, 0), 60).matches;

@@ -221,7 +221,6 @@ fn the_last_moment_is_one() {
 
 /// A crowd that shares something else does not hide a campaign whose accounts come and go.
 #[test]
-#[ignore = "known limit: standings are overwritten by whoever matches: pieces of accounts that went are nobody's after a crowd"]
 fn a_crowd_hides_no_campaign_of_passing_accounts() {
     let mut random = Random(29);
     let (mut service, stock) = (Service::new(None), Stock::new(&mut random, 30));

@@ -56,7 +56,8 @@ impl Service {
     pub fn fill(&mut self) {
         let time = self.time;
         for number in 0..4_096 {
-            send(&mut self.correlator, 1 << 50 | number % 64, 1 << 50 | number % 64, &bare(&[], number), (0, 0), time);
+            let other = (1 << 50) + number % 64;
+            send(&mut self.correlator, other, other, &bare(&[], number), (0, 0), time);
         }
     }
 

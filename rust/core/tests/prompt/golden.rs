@@ -56,7 +56,7 @@ fn facts_are_as_ever() {
         [0x364c_21da_d7c1_a447, 0x53ad_7e14_48c9_3731, 0xebed_1478_12b4_be61],
         [0x1a38_324b_b335_7ed2, 0xc272_55e7_cbed_f236, 0x1dab_91ce_f2cf_e0db],
         [0x0f5a_9d48_3a36_ce67, 0xfe5c_62bf_a572_01b5, 0xc7e5_e1db_ddf3_60b0],
-        [0xed87_9bcb_1734_ea5c, 0xccd2_78c6_f7dd_e3de, 0x7502_071d_9ecf_996b],
+        [0xe7d2_839e_8216_5ea3, 0xccd2_78c6_f7dd_e3de, 0x7502_071d_9ecf_996b],
     ];
     let of = |text: String| {
         let mut body = Body::default();

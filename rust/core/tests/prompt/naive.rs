@@ -196,12 +196,14 @@ fn keys(system: &[Word], user: &[Word]) -> (Vec<u64>, Vec<u8>, u8) {
     while system.len() + user.len() >= most {
         (every, most) = (2 * every, 2 * most);
     }
-    let user_place = sentences(system).len().min(255) as u8;
-    let mut found = BTreeMap::new();
-    for (number, sentence) in sentences(system).into_iter().chain(sentences(user)).enumerate() {
-        for run in sentence.windows(5).filter(|run| five(run) % every == 0) {
-            found.entry(key(run)).or_insert(number.min(255) as u8);
+    let places = |sentences: &[Vec<u64>]| sentences.iter().map(|one| one.len().div_ceil(24).max(1)).sum::<usize>();
+    let user_place = places(&sentences(system)).min(255) as u8;
+    let (mut found, mut before) = (BTreeMap::new(), 0);
+    for sentence in sentences(system).into_iter().chain(sentences(user)) {
+        for (start, run) in sentence.windows(5).enumerate().filter(|(_, run)| five(run).is_multiple_of(every)) {
+            found.entry(key(run)).or_insert((before + start / 24).min(255) as u8);
         }
+        before += places(&[sentence]);
     }
     let (keys, places) = found.into_iter().take(128).unzip();
     (keys, places, user_place)

@@ -118,21 +118,30 @@ proptest! {
         ends.filter(|end| *end < words.len()).for_each(|end| flags[end] = BREAK);
         let found = keys(&words, &flags, boundary);
         prop_assert!(found.hashes.is_sorted_by(|one, next| one < next) && found.places.len() == found.hashes.len());
-        // Of each word the number of its sentence.
+        // Of each word the number of its sentence, and of its place: a sentence has a new one every 24 words.
         let numbers = |part: &[u8], first: usize| {
-            let breaks = part.iter().enumerate().map(|(place, flag)| usize::from(place > 0 && flag & BREAK != 0));
-            breaks.scan(first, |sum, one| { *sum += one; Some(*sum) }).collect::<Vec<_>>()
+            let (mut sentence, mut number, mut length) = (10_000 * first, first, 0);
+            let mut all = vec![];
+            for (place, flag) in part.iter().enumerate() {
+                let is_end = place > 0 && flag & BREAK != 0;
+                sentence += usize::from(is_end);
+                if place > 0 && (is_end || length == 24) {
+                    (number, length) = (number + 1, 0);
+                }
+                length += 1;
+                all.push((sentence, number));
+            }
+            (all, number + 1)
         };
-        let system = numbers(&flags[..boundary], 0);
-        let first = system.last().unwrap_or(&0) + 1;
+        let (system, first) = numbers(&flags[..boundary], 0);
         prop_assert_eq!(usize::from(found.boundary), first.min(255));
-        let numbers = [system, numbers(&flags[boundary..], first)].concat();
+        let numbers = [system, numbers(&flags[boundary..], first).0].concat();
         for (hash, place) in found.hashes.iter().zip(&found.places) {
             let holds = |start: &usize| {
-                numbers[*start] == numbers[start + 4] && naive::key(&words[*start..start + 5]) == *hash
+                numbers[*start].0 == numbers[start + 4].0 && naive::key(&words[*start..start + 5]) == *hash
             };
             let start = (0..words.len() - 4).find(holds);
-            prop_assert_eq!(start.map(|start| numbers[start].min(255)), Some(usize::from(*place)));
+            prop_assert_eq!(start.map(|start| numbers[start].1.min(255)), Some(usize::from(*place)));
         }
     }
 
