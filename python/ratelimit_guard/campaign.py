@@ -31,8 +31,10 @@ class Correlator(_core.Correlator):
     `baseline` says which texts strangers shared in a history, and whose others were; its secret keys the hashes, so
     prompts must come from `Reader(secret=baseline.secret)`. Without one, prompts come from readers of one secret, texts
     count from eight strangers on instead of four, and what is found in the first days should be looked at and not
-    acted on. `secret` (16 bytes or more) keys the hashes of accounts, drawn at random when there is neither. Room for `keys` texts (72 bytes
-    each), `accounts` that send shared texts (350 bytes) and `answers` (32 bytes): what is used least goes first.
+    acted on. `secret` (16 bytes or more) keys the hashes of accounts, drawn at random when there is neither.
+
+    Room for `keys` texts (72 bytes each), `accounts` that send shared texts (350 bytes) and `answers` (32 bytes): what
+    is used least goes first.
     """
 
     __slots__ = ()
