@@ -79,8 +79,10 @@ def test_course_says_when_and_what_would_have_followed() -> None:
         ),
         (
             {"other": 60, "tools": 20, "instructions": 20},
-            "Of the matching requests, these ask for: the use of tools (20 %) and "
-            "tasks and questions for others to answer (20 %).",
+            (
+                "Of the matching requests, these ask for: the use of tools (20 %) and "
+                "tasks and questions for others to answer (20 %)."
+            ),
             "none",
         ),
         ({"other": 95, "tools": 5}, "No single capability stands out.", "none"),
