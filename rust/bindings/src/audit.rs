@@ -71,9 +71,9 @@ impl Auditor {
     fn known<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let known = py.detach(|| {
             let auditor = self.lock();
-            let tallies = auditor.ledger.tallies().iter();
+            let tallies = auditor.judge.ledger.tallies().iter();
             let tenants: HashSet<&str> = tallies.map(|tally| &*tally.tenant).collect();
-            auditor.correlator.known(tenants.len())
+            auditor.judge.correlator.known(tenants.len())
         });
         PyBytes::new(py, &to_bytes(&known))
     }
@@ -87,10 +87,10 @@ impl Auditor {
     fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let found: Vec<_> = {
             let auditor = self.lock();
-            let campaigns = &auditor.correlator.campaigns;
-            let groups = auditor.groups.convicted(campaigns).into_iter();
+            let campaigns = &auditor.judge.correlator.campaigns;
+            let groups = auditor.judge.groups.convicted(campaigns).into_iter();
             let mut members = HashMap::<u32, usize>::new();
-            for tally in auditor.ledger.tallies() {
+            for tally in auditor.judge.ledger.tallies() {
                 *members.entry(campaigns.whole(tally.campaign)).or_default() += 1;
             }
             let count = |number| members.get(&number).copied().unwrap_or(0);
@@ -115,16 +115,16 @@ impl Auditor {
     }
 
     fn __len__(&self) -> usize {
-        self.lock().ledger.tallies().len()
+        self.lock().judge.ledger.tallies().len()
     }
 
     fn accounts<'py>(&self, py: Python<'py>, start: usize, end: usize) -> PyResult<Bound<'py, PyList>> {
         // Copies: while Python objects are made another thread may wait for the lock with the interpreter in its hands.
         let tallies = {
             let auditor = self.lock();
-            let tallies = auditor.ledger.tallies();
+            let tallies = auditor.judge.ledger.tallies();
             let end = end.min(tallies.len());
-            let campaigns = &auditor.correlator.campaigns;
+            let campaigns = &auditor.judge.correlator.campaigns;
             let named = |tally: &Tally| Tally { campaign: campaigns.name(tally.campaign), ..tally.clone() };
             tallies[start.min(end)..end].iter().map(named).collect::<Vec<_>>()
         };
@@ -134,7 +134,7 @@ impl Auditor {
 
     #[getter]
     fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let thresholds = *self.lock().detector.thresholds();
+        let thresholds = *self.lock().judge.detector.thresholds();
         by_name(py, &thresholds)
     }
 
@@ -142,7 +142,7 @@ impl Auditor {
     fn totals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (totals, unlisted, counts) = {
             let auditor = self.lock();
-            (auditor.totals, auditor.ledger.unlisted, auditor.detector.accounts.forgotten)
+            (auditor.totals, auditor.judge.ledger.unlisted, auditor.judge.detector.accounts.forgotten)
         };
         let dict = PyDict::new(py);
         dict.set_item("lines", totals.lines)?;

@@ -2,10 +2,11 @@
 //! uses nothing that comes later.
 //!
 //! **The way of a line.** [`record`] finds its columns, [`value`] reads them, the prompt scanner and the detector are
-//! the ones of live traffic, and the [`ledger`] keeps what came of it. Lines that cannot be used are counted with
+//! the ones of live traffic, and [`judge`] and [`ledger`] say and keep what came of it. Lines that cannot be used are counted with
 //! their reason and passed over.
 
 pub mod groups;
+pub mod judge;
 pub mod ledger;
 pub mod lines;
 pub mod record;
@@ -13,11 +14,10 @@ pub mod timeline;
 pub mod totals;
 pub mod value;
 
-use crate::campaign::{Correlator, Found, Request};
-use crate::detector::profile::Observation;
-use crate::detector::{Assessment, Detector, Level};
+use crate::campaign::Correlator;
+use crate::detector::Detector;
 use crate::error::Error;
-use crate::hash::{ByHash, Seed, mix};
+use crate::hash::{Seed, mix};
 use crate::prompt::dialect::Dialect;
 use crate::prompt::facts::facts;
 use crate::prompt::fields::{Fields, Span};
@@ -26,8 +26,8 @@ use crate::prompt::json;
 use crate::prompt::scan::Scanner;
 use crate::prompt::text::Scratch;
 use crate::prompt::words::Keys;
-use groups::{Groups, Hit};
-use ledger::{Entry, Ledger};
+use judge::{Case, Judge};
+use ledger::Entry;
 use lines::Lines;
 use record::{Column, Columns, RecordReader};
 use totals::{Place, Skip, Totals};
@@ -69,20 +69,11 @@ impl Format {
 pub struct Auditor {
     format: Format,
     /// Judges the accounts.
-    pub detector: Detector,
-    /// Correlates them.
-    pub correlator: Correlator,
-    /// What came of them.
-    pub ledger: Ledger,
-    /// What came of campaigns.
-    pub groups: Groups,
+    pub judge: Judge,
     /// Requests that pay from a campaign's budget, until somebody takes them.
     pub restricted: Vec<Restricted>,
     /// What came of the lines.
     pub totals: Totals,
-    declared: ByHash<()>,
-    suspects: ByHash<()>,
-    payers: ByHash<u64>,
     repeats: Box<[[u64; 4]]>,
     now: f64,
     lines: Lines,
@@ -102,15 +93,6 @@ pub struct Restricted {
     pub campaign: u32,
 }
 
-/// What came of a record.
-#[derive(Clone, Copy, Debug)]
-pub struct Judged {
-    /// Of its account.
-    pub assessment: Assessment,
-    /// Of its campaign.
-    pub found: Found,
-}
-
 /// Buffers, reused from line to line.
 #[derive(Debug, Default)]
 struct Room {
@@ -126,15 +108,9 @@ impl Auditor {
     pub fn new(format: Format, detector: Detector, correlator: Correlator) -> Self {
         Self {
             format,
-            detector,
-            correlator,
-            ledger: Ledger::default(),
-            groups: Groups::default(),
+            judge: Judge::new(detector, correlator),
             restricted: Vec::new(),
             totals: Totals::default(),
-            declared: ByHash::default(),
-            suspects: ByHash::default(),
-            payers: ByHash::default(),
             repeats: vec![[0; 4]; REMEMBERED_SETS].into(),
             now: f64::NEG_INFINITY,
             lines: Lines::default(),
@@ -144,18 +120,18 @@ impl Auditor {
 
     /// The operator knows that this account tests the model.
     pub fn declare(&mut self, account: &str) {
-        self.declared.insert(self.key(cut(account)), ());
+        self.judge.declared.insert(self.key(cut(account)), ());
     }
 
     /// The history of this account shows so much already that an operator has to decide about it: until then it is
     /// observed at most.
     pub fn suspect(&mut self, account: &str) {
-        self.suspects.insert(self.key(cut(account)), ());
+        self.judge.suspects.insert(self.key(cut(account)), ());
     }
 
     /// This account is paid for by `payer`: all that he pays for are one tenant to campaigns.
     pub fn relate(&mut self, account: &str, payer: &str) {
-        self.payers.insert(self.key(cut(account)), self.key(cut(payer)));
+        self.judge.payers.insert(self.key(cut(account)), self.key(cut(payer)));
     }
 
     /// Read the next bytes of the log. Cost: about 12 µs for a record of 1 KB.
@@ -236,19 +212,16 @@ impl Auditor {
         }
         self.totals.records += 1;
         self.keep_time(entry.time);
-        let judged = match is_judged {
-            true => self.judge(line, columns, key, entry, tokens),
-            false => {
-                self.totals.not_judged += 1;
-                None
-            }
-        };
-        let is_watched = |judged: &Judged| judged.assessment.level != Level::None || judged.found.is_member;
-        if let Some(tally) = self.ledger.line(key, entry, judged.as_ref().is_some_and(is_watched)) {
-            tally.add(entry, judged.as_ref());
+        if !is_judged {
+            self.totals.not_judged += 1;
+            self.judge.ledger.add(key, entry, None);
+        } else if !self.judge(line, columns, key, entry, tokens) {
+            self.totals.no_prompt += 1;
+            self.judge.ledger.add(key, entry, None);
         }
     }
 
+    /// Was there a prompt to judge?
     fn judge(
         &mut self,
         line: &[u8],
@@ -256,54 +229,35 @@ impl Auditor {
         key: u64,
         entry: &Entry<'_>,
         answer_tokens: Option<u32>,
-    ) -> Option<Judged> {
+    ) -> bool {
         let Room { fields, scratch, body, reply, .. } = &mut self.room;
         let span = columns[Column::Request as usize];
         let bytes = unquoted(line, span, body);
         if self.format.prompts.scan(bytes, fields).is_err() || fields.pieces.is_empty() {
-            self.totals.no_prompt += 1;
-            return None;
+            return false;
         }
         let keys = &self.format.keys;
         let facts = facts(bytes, fields, keys, scratch);
         let answer =
             columns[Column::Reply as usize].map(|span| answer(unquoted(line, Some(span), reply), keys, scratch));
-        let is_declared = self.declared.contains_key(&key);
-        let seen = Observation { facts: &facts, answer_tokens, time: entry.time as u64, is_declared };
-        let assessment = self.detector.observe(key, &seen);
-        let payer = self.payers.get(&key).copied();
-        let tenant = self.key(entry.tenant);
-        let request = Request {
+        let network = columns[Column::Address as usize].map_or(0, |span| self.key(value::network(text(line, span))));
+        let case = Case {
+            entry: *entry,
             account: key,
-            tenant: payer.unwrap_or(tenant),
-            requests: assessment.requests,
+            tenant: self.key(entry.tenant),
+            network,
             facts: &facts,
+            answer_tokens,
             answer: answer.map_or((0, 0), |answer| (answer.hash, answer.words)),
-            time: entry.time as u64,
+            is_declared: false,
         };
-        let found = self.correlator.observe(&request);
-        let mut judged = Judged { assessment, found };
-        if is_declared || self.suspects.contains_key(&key) {
-            judged.observe_only();
-        }
-        if judged.found.campaign != 0 {
-            let network =
-                columns[Column::Address as usize].map_or(0, |span| self.key(value::network(text(line, span))));
-            let who = [tenant, payer.unwrap_or_default(), network];
-            let Entry { account, id, time, .. } = *entry;
-            let hit = Hit { time, id, account, capability: facts.capability, who };
-            self.groups.add(&judged.found, &hit, &self.correlator.campaigns);
-        }
+        let judged = self.judge.add(&case);
         if judged.found.pays {
+            let campaign = self.judge.correlator.campaigns.name(judged.found.campaign);
             let (id, account) = (entry.id.into(), entry.account.into());
-            self.restricted.push(Restricted {
-                id,
-                account,
-                time: entry.time,
-                campaign: self.correlator.campaigns.name(judged.found.campaign),
-            });
+            self.restricted.push(Restricted { id, account, time: entry.time, campaign });
         }
-        Some(judged)
+        true
     }
 
     /// Sets of four: a line is forgotten when four others fall into its set.
@@ -332,14 +286,6 @@ impl Auditor {
 
     fn key(&self, name: &str) -> u64 {
         self.format.seed.digest(name.as_bytes()).0[0]
-    }
-}
-
-impl Judged {
-    /// Nothing is done about it.
-    fn observe_only(&mut self) {
-        self.assessment.level = self.assessment.level.min(Level::Observe);
-        (self.found.pays, self.found.is_whole) = (false, false);
     }
 }
 

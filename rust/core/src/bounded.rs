@@ -55,6 +55,11 @@ impl<V> Bounded<V> {
         self.slots.iter().map(|slot| &slot.value)
     }
 
+    /// Every entry, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.slots.iter_mut().map(|slot| &mut slot.value)
+    }
+
     /// The entry of a key, made if it has none, and what had to go for it: the first by `worth`, of equals the one
     /// unused for longest.
     pub fn entry<W: Ord>(

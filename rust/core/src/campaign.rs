@@ -16,6 +16,7 @@
 
 pub mod campaigns;
 pub mod cells;
+mod convicted;
 pub mod provenance;
 pub mod rotator;
 pub mod shared;
@@ -60,7 +61,7 @@ pub const PAYS_KEYS: usize = 4;
 /// Units of it.
 pub const PAYS_UNITS: usize = 3;
 /// And of the request's keys at least one in so many: in a long text of one's own some phrases are always others'.
-const PAYS_SHARE: usize = 8;
+pub const PAYS_SHARE: usize = 8;
 /// Nats of an account's own, two events, from which any match with a piece of its campaign restricts.
 pub const PAYS_OWN: f64 = 1.5;
 /// Nats of an account's own that restrict all it sends.
@@ -381,7 +382,7 @@ impl Correlator {
     }
 }
 
-/// 32 bits of a hash that are not 0.
-fn short(hash: u64) -> u32 {
+/// 32 bits of a hash that are not 0: a tenant in cells.
+pub fn short(hash: u64) -> u32 {
     (mix(hash) >> 32) as u32 | 1
 }

@@ -37,6 +37,7 @@ pub mod gcra;
 pub mod hash;
 pub mod layout;
 pub mod limiter;
+pub mod live;
 pub mod prompt;
 pub mod quota;
 pub mod registry;

@@ -1,6 +1,6 @@
 //! What an audit keeps of each account: sums, the highest evidence, and when it was flagged.
 
-use super::Judged;
+use super::judge::Judged;
 use super::timeline::{Point, Timeline};
 use crate::campaign::Found;
 use crate::detector::signal::{SIGNALS, Signal};
@@ -102,9 +102,17 @@ impl Ledger {
         &self.tallies
     }
 
+    /// Count a record; `judged` says what the detector made of it.
+    pub fn add(&mut self, key: u64, entry: &Entry<'_>, judged: Option<&Judged>) {
+        let is_watched = |judged: &Judged| judged.assessment.level != Level::None || judged.found.is_member;
+        if let Some(tally) = self.line(key, entry, judged.is_some_and(is_watched)) {
+            tally.add(entry, judged);
+        }
+    }
+
     /// The line of an account, made when there is room. One that is watched gets a line as long as there are not twice
     /// as many as there may be.
-    pub fn line(&mut self, key: u64, entry: &Entry<'_>, is_watched: bool) -> Option<&mut Tally> {
+    fn line(&mut self, key: u64, entry: &Entry<'_>, is_watched: bool) -> Option<&mut Tally> {
         let place = match self.index.get(&key) {
             Some(&place) => place,
             None if self.tallies.len() < MAX_ACCOUNTS << u32::from(is_watched) => {

@@ -51,6 +51,8 @@ pub struct Campaign {
     pub pieces: u64,
     /// When it was convicted.
     pub convicted: Option<u64>,
+    /// The operator released it.
+    pub is_acquitted: bool,
     last: u64,
     /// Its first members, as tenants.
     members: Vec<u32>,
@@ -209,6 +211,23 @@ impl Campaigns {
             self.parts.insert(part, whole);
         }
         whole
+    }
+
+    /// The number of the live convicted campaign of this name.
+    pub fn named(&self, name: u32) -> Option<u32> {
+        let mut live = self.live.iter().filter(|(_, campaign)| campaign.convicted.is_some());
+        live.find(|(_, campaign)| campaign.name == name).map(|(&number, _)| number)
+    }
+
+    /// The operator says that it is none: it stays to be told of, without effect.
+    pub fn acquit(&mut self, number: u32) {
+        let Some(mut campaign) = self.live.remove(&number) else { return };
+        campaign.is_acquitted = true;
+        self.convicted -= usize::from(campaign.convicted.is_some());
+        if campaign.convicted.is_some() && self.past.len() < MAX_CAMPAIGNS {
+            self.past.insert(number, campaign);
+        }
+        self.parts.retain(|_, whole| self.live.contains_key(whole) || self.past.contains_key(whole));
     }
 
     /// Campaigns fade: forget those that no member served for longer than anything is remembered, convicted or not.

@@ -147,6 +147,11 @@ impl Cells {
         self.cells.iter().filter(|cell| cell.tag != 0).map(|cell| (cell.tag, cell))
     }
 
+    /// The cell at a place, whatever its age, if a key stands there.
+    pub fn at(&self, place: usize) -> Option<(u64, &Cell)> {
+        self.cells.get(place).filter(|cell| cell.tag != 0).map(|cell| (cell.tag, cell))
+    }
+
     /// The cell of a key, unless it was not used for longer than anything is remembered. Cost: a cache line for a key
     /// that is not there, two for one that is.
     pub fn get(&self, key: u64, hour: u16) -> Option<&Cell> {

@@ -67,6 +67,14 @@ impl Standings {
         rotating >= MIN_ROTATING && rotating as f64 >= PURE * (rotating + others) as f64
     }
 
+    /// Nothing is known of those whose campaign is `gone`.
+    pub fn forget(&mut self, gone: impl Fn(u32) -> bool) {
+        self.places
+            .iter_mut()
+            .filter(|place| place.campaign != 0 && gone(place.campaign))
+            .for_each(|place| *place = Standing::default());
+    }
+
     fn get(&self, tenant: u32) -> Option<&Standing> {
         let is_its = |one: &&Standing| one.tenant == tenant && since(self.hour, one.hour) < HORIZON_HOURS;
         Some(&self.places[self.place(tenant)]).filter(is_its)
