@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ratelimit_guard.answer import AnswerText
+from ratelimit_guard.body import read_body
 from ratelimit_guard.decision import EXEMPT
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
-from ratelimit_guard.request import from_scope
+from ratelimit_guard.live import UNKNOWN, Answer
+from ratelimit_guard.request import Request, from_scope
+from ratelimit_guard.response import Refusal, too_slow
+from ratelimit_guard.rules import Plan
+from ratelimit_guard.watch import Watch
 from ratelimit_guard.websocket import Socket
 
 if TYPE_CHECKING:
@@ -44,9 +50,15 @@ class RateLimitMiddleware:
             other = self._websocket if scope["type"] == "websocket" else self.app
             await other(scope, receive, send)
             return
-        guard = self.guard
-        decision = guard.check(from_scope(scope))
-        response = _Response(send, guard.fields(decision))
+        guard, request = self.guard, from_scope(scope)
+        plan = guard.plan(request)
+        if plan is not None and (watch := guard.watch(plan)) is not None:
+            await self._watched(scope, receive, send, _Call(request, plan, watch))
+            return
+        decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
+        await self._run(scope, receive, _Response(send, guard.fields(decision)), decision)
+
+    async def _run(self, scope: Scope, receive: Receive, response: _Response, decision: Decision) -> None:
         if decision.allowed:
             try:
                 await self.app(scope, receive, response.send)
@@ -57,9 +69,30 @@ class RateLimitMiddleware:
             if response.refused is None:
                 return
             decision = response.refused
-        status, headers, body = guard.refusal(decision)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await _answer(response.server, self.guard.refusal(decision))
+
+    async def _watched(self, scope: Scope, receive: Receive, send: Send, call: _Call) -> None:
+        """Before the body what needs none, then the body, then the app, and last the observation."""
+        guard, (request, plan, watch) = self.guard, call
+        early = guard.peek(request, plan)
+        if early is not None:
+            await _answer(send, guard.refusal(early))
+            return
+        body = await read_body(scope, receive, most=watch.max_body_bytes, deadline=watch.body_timeout_s)
+        if body.problem == "timeout":
+            await _answer(send, too_slow())
+            return
+        checked = guard.check_body(request, plan, body.bytes, watch)
+        receive = body.receive
+        if checked.replacement is not None:
+            scope, receive = body.replaced(checked.replacement)
+        response = _Watched(send, guard.fields(checked.decision))
+        try:
+            await self._run(scope, receive, response, checked.decision)
+        finally:
+            # A caller who hangs up in the midst of an answer has it as far as that.
+            if response.answered:
+                watch.observe(request, checked, response.answer())
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard, request = self.guard, from_scope(scope)
@@ -77,6 +110,20 @@ class RateLimitMiddleware:
             await socket.deny(error.decision)
 
 
+async def _answer(send: Send, refused: Refusal) -> None:
+    status, headers, body = refused
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _Call(NamedTuple):
+    """A request on a route whose prompts are read."""
+
+    request: Request
+    plan: Plan
+    watch: Watch
+
+
 class _Response:
     """The app's response on its way out: adds the fields to its start."""
 
@@ -85,7 +132,7 @@ class _Response:
     """The handler's own limit, whose error page has been held back."""
 
     def __init__(self, send: Send, fields: Fields) -> None:
-        self._send = send
+        self.server = send
         self._fields = fields
 
     async def send(self, message: Message) -> None:
@@ -98,7 +145,29 @@ class _Response:
             self.started = True
             if self._fields:
                 message = {**message, "headers": [*message.get("headers", ()), *self._fields]}
-        await self._send(message)
+        await self.server(message)
+
+
+class _Watched(_Response):
+    """Reads the answer, too, while it passes."""
+
+    _text: AnswerText | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Did the app begin an answer that is no error?"""
+        return self._text is not None
+
+    def answer(self) -> Answer:
+        return UNKNOWN if self._text is None else Answer(self._text.text(), self._text.tokens())
+
+    async def send(self, message: Message) -> None:
+        await super().send(message)
+        if message["type"] == "http.response.body" and self._text is not None:
+            if self._text.wanted:
+                self._text.feed(message.get("body", b""))
+        elif message["type"] == "http.response.start" and self.started and 200 <= message["status"] < 300:
+            self._text = AnswerText(message["status"], message.get("headers", ()))
 
 
 def _being_handled() -> Decision | None:

@@ -9,7 +9,7 @@ from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.policy import Policy
 from ratelimit_guard.response import policy_field
 from ratelimit_guard.routes import Routes
-from ratelimit_guard.rules import Charge, Rules
+from ratelimit_guard.rules import Budget, Budgets, Charge, Rules
 from ratelimit_guard.stores import MemoryStore, SharedStore
 from ratelimit_guard.tenant import MAX_REMEMBERED, Tenants
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ratelimit_guard.request import Request
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
+
+
+MAX_POLICIES = 16
+"""What one decision can ask."""
 
 
 class Compiled:
@@ -83,16 +87,44 @@ class Compiled:
             modes[self.config.policies[name].mode].append(name)
         enforced = self._charge(tuple(modes["enforce"]), label or "") if modes["enforce"] else None
         shadow = tuple(self._charge((name,), label or "") for name in modes["shadow"])
-        policies = [(name, self.config.policies[name].quota) for name in modes["enforce"]]
+        policies = [Policy(name, self.config.policies[name].quota) for name in modes["enforce"]]
         costs = (route.cost, route.message_cost) if route else (1, 0)
-        return Rules(enforced, shadow, *costs, label, policy_field(policies))
+        # A function's own limit may have a prompt; of the routes only those that say so.
+        is_watched = self.config.detector is not None and (route.body if route else label is not None)
+        budgets = self._budgets(policies) if is_watched else None
+        return Rules(enforced, shadow, *costs, label, policy_field(policies), budgets)
+
+    def _budgets(self, policies: list[Policy]) -> Budgets:
+        """A campaign has what one account has of each policy, or the operator's own quota."""
+        detector, campaign = self.config.detector, self.config.campaign.quota
+        assert detector is not None
+        of_account = [Policy("account:*", detector.quota)]
+        of_campaign = [
+            Policy(f"campaign:{policy.name}", policy.quota)
+            for policy in policies
+            if self.config.policies[policy.name].per == "account"
+        ]
+        if campaign is not None or not of_campaign:
+            of_campaign = [Policy("campaign:*", campaign or detector.quota)]
+        return Budgets(self._budget(policies, of_campaign), self._budget(policies, of_account))
+
+    def _budget(self, policies: list[Policy], more: list[Policy]) -> Budget:
+        if len(policies) + len(more) > MAX_POLICIES:
+            msg = f"{len(policies)} policies and {len(more)} of a campaign are more than {MAX_POLICIES}: give [campaign] a quota"
+            raise ConfigError(msg)
+        together, alone = (Charge(self._bind_policies(some), ()) for some in ([*policies, *more], more))
+        return Budget(together, alone, len(more), policy_field([*policies, *more]))
+
+    def _bind_policies(self, policies: list[Policy]) -> TableLimiter:
+        names = tuple(policy.name for policy in policies)
+        if names not in self._bound:
+            self._bound[names] = self.store.bind(self.config.namespace, policies, self.config.store.on_full)
+        return self._bound[names]
 
     def _charge(self, names: tuple[str, ...], route: str) -> Charge:
         settings = [self.config.policies[name] for name in names]
-        if names not in self._bound:
-            policies = [Policy(name, section.quota) for name, section in zip(names, settings, strict=True)]
-            self._bound[names] = self.store.bind(self.config.namespace, policies, self.config.store.on_full)
-        return Charge(self._bound[names], tuple(self._partition(section.per, route) for section in settings))
+        policies = [Policy(name, section.quota) for name, section in zip(names, settings, strict=True)]
+        return Charge(self._bind_policies(policies), tuple(self._partition(section.per, route) for section in settings))
 
     def _partition(self, per: Per, route: str) -> Partition:
         # `per` is part of the key, so that no account can be called like somebody's address.

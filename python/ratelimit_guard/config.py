@@ -23,6 +23,9 @@ from pydantic import (
 
 from ratelimit_guard._core import DEFAULT_CAPACITY, MAX_LIMIT, Quota
 from ratelimit_guard.address import Network  # noqa: TC001  pydantic reads the annotations
+from ratelimit_guard.decision import RESERVED
+from ratelimit_guard.detector import DEFAULT_ALPHA
+from ratelimit_guard.prompt import MAX_BYTES
 from ratelimit_guard.routes import compile_pattern
 
 Per: TypeAlias = Literal["account", "tenant", "address", "route", "global"]
@@ -32,6 +35,7 @@ Identifier: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
 MAX_NAMED = 8
 """Policies of a tier, and of a route: a limiter takes sixteen at once."""
 Cost: TypeAlias = Annotated[StrictInt, Field(ge=0, le=MAX_LIMIT)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Attribute: TypeAlias = StrictBool | StrictInt | StrictStr
 
 
@@ -115,6 +119,7 @@ class TenantSection(_Section):
 
     id: Identifier
     tier: Name
+    use: Literal["class", "research", "evaluation"] | None = None
     attributes: dict[Name, Attribute] = {}
 
 
@@ -134,7 +139,10 @@ class AccessSection(_Section):
 
 
 class RouteSection(_Section):
-    """Paths that cost more, are limited more, or not at all. The first that matches counts."""
+    """Paths that cost more, are limited more, or not at all. The first that matches counts.
+
+    `body`: requests hold a prompt, which the detector reads.
+    """
 
     match: Annotated[str, Field(pattern=r"^/"), AfterValidator(_pattern)]
     methods: tuple[Annotated[str, Field(pattern=r"^[A-Z]+$")], ...] = ()
@@ -142,6 +150,57 @@ class RouteSection(_Section):
     message_cost: Cost = 0
     policies: Annotated[tuple[Name, ...], Field(max_length=MAX_NAMED)] = ()
     exempt: StrictBool = False
+    body: StrictBool = False
+
+
+class ChallengeSection(_Section):
+    """What a restricted caller has to prove from the second rung on.
+
+    A proof of work of so many bits; or, with `header`, that a verifier in front has signed who it is.
+    """
+
+    bits: Annotated[StrictInt, Field(ge=8, le=32)] = 20
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
+    secret_file: str | None = None
+    valid_s: Seconds = 600.0
+
+
+class DegradeSection(_Section):
+    """What a restricted caller gets less of from the third rung on; each is declared to him."""
+
+    logprobs: StrictBool = True
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=2**31)] | None = 256
+    n: StrictBool = True
+    models: dict[str, str] = {}
+
+
+class DetectorSection(_Section):
+    """Who copies the model, while requests come. Shadow: everything is decided and nothing done.
+
+    `quota` is what an account gets that extracts by itself. Rungs above throttling are there once their section is,
+    and `block` if it is set; `delay_s`, `patience_s` and `calm_s` say how fast one goes up and down.
+    """
+
+    mode: Literal["shadow", "enforce"] = "shadow"
+    alpha: Annotated[float, Field(gt=0, lt=1)] = DEFAULT_ALPHA
+    baseline: str | None = None
+    state: str | None = None
+    accounts: Annotated[StrictInt, Field(ge=1_000, le=2**24)] = 2**17
+    quota: Annotated[Quota, BeforeValidator(_quota)] = Quota.parse("30/hour")
+    max_body_bytes: Annotated[StrictInt, Field(ge=1_024, le=MAX_BYTES)] = 1 << 20
+    body_timeout_s: Seconds = 30.0
+    delay_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    patience_s: Seconds = 3_600.0
+    calm_s: Seconds = 86_400.0
+    challenge: ChallengeSection | None = None
+    degrade: DegradeSection | None = None
+    block: StrictBool = False
+
+
+class CampaignSection(_Section):
+    """The budget of a campaign; without a quota that of one account of each tier that its members are in."""
+
+    quota: Annotated[Quota, BeforeValidator(_quota)] | None = None
 
 
 class ResponseSection(_Section):
@@ -163,4 +222,17 @@ class Config(_Section):
     tenants: tuple[TenantSection, ...] = ()
     access: tuple[AccessSection, ...] = ()
     routes: tuple[RouteSection, ...] = ()
+    detector: DetectorSection | None = None
+    campaign: CampaignSection = CampaignSection()
     response: ResponseSection = ResponseSection()
+
+    @model_validator(mode="after")
+    def _reserved(self) -> Config:
+        for name in self.policies:
+            if name.startswith(RESERVED):
+                msg = f"policies.{name}: names that begin with {' or '.join(RESERVED)} are the detector's own"
+                raise ValueError(msg)
+        if self.detector is None and any(route.body for route in self.routes):
+            msg = "a route has body = true, and nobody reads it: add a section [detector]"
+            raise ValueError(msg)
+        return self

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ratelimit_guard.decision import Decision
+    from ratelimit_guard.restriction import Restriction
 
 log = logging.getLogger("ratelimit_guard.decisions")
 
@@ -28,7 +29,8 @@ def log_event(event: DecisionEvent) -> None:
     whose operator has not asked for it.
     """
     decision = event.decision
-    if (decision.allowed and not decision.would_refuse) or not log.isEnabledFor(logging.INFO):
+    is_news = not decision.allowed or decision.would_refuse or decision.degraded
+    if not is_news or not log.isEnabledFor(logging.INFO):
         return
     refused = not decision.allowed
     tenant = decision.tenant
@@ -41,7 +43,18 @@ def log_event(event: DecisionEvent) -> None:
         "route": event.route,
         "shadow_policies": decision.would_refuse,
         "retry_after_s": decision.result.retry_after if decision.result else None,
+        "degraded": decision.degraded,
+        **_restriction(decision.restriction),
     }
     text = "refused %r: %s" if refused else "would refuse %r: shadow policies exceeded: %s"
     why = decision.reason if refused else ", ".join(decision.would_refuse)
+    if decision.degraded:
+        text, why = "degraded a request of %r: %s", ", ".join(decision.degraded)
     log.info(text, facts["tenant"], why, extra={"ratelimit_guard": facts})
+
+
+def _restriction(restriction: Restriction | None) -> dict[str, object]:
+    if restriction is None:
+        return {}
+    names = ("level", "campaign", "whole", "score", "reference", "enforced")
+    return {name: getattr(restriction, name) for name in names}

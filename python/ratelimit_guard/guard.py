@@ -6,6 +6,7 @@ ASGI, WSGI, the decorator of handlers and any replay call the same three; nothin
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 try:
@@ -18,6 +19,7 @@ except ModuleNotFoundError as missing:
 
 from ratelimit_guard.compiled import Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
+from ratelimit_guard.degrade import header_value
 from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.events import DecisionEvent, log_event
 from ratelimit_guard.limit import limit
@@ -25,16 +27,21 @@ from ratelimit_guard.reload import Reloader
 from ratelimit_guard.request import Request
 from ratelimit_guard.response import Refusal, limit_fields, refusal
 from ratelimit_guard.tenant import Identity
+from ratelimit_guard.watch import Checked, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
 
     from ratelimit_guard._core import ManualClock
+    from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import Config
+    from ratelimit_guard.live import LiveDetector
+    from ratelimit_guard.restriction import Inspection
     from ratelimit_guard.rules import Plan
     from ratelimit_guard.stores import MemoryStore, SharedStore
     from ratelimit_guard.tenant import Lookup
+    from ratelimit_guard.watch import Decides
 
     Hook = Callable[[DecisionEvent], None]
     Responder = Callable[[Decision, Refusal], Refusal]
@@ -49,7 +56,8 @@ class Guard:
     `lookup` replaces the file's list of credentials: it gets the `Request` and returns an `Identity`, or None for a
     request that nobody vouches for. Hooks get one `DecisionEvent` per decision; one that raises is logged and never
     felt. Refusals are logged besides, as infos of `ratelimit_guard.decisions`. `responder` may change the refusal
-    before it is sent. `ConfigError`, or `StoreError` when the counters have no home.
+    before it is sent. `challenge` decides instead of a proof of work whether a restricted caller may go on. `clock` is
+    that of the counters, `unix_time` that of the detector, in seconds. `ConfigError`, or `StoreError` when the counters have no home.
     """
 
     def __init__(
@@ -59,13 +67,16 @@ class Guard:
         lookup: Lookup | None = None,
         hooks: Sequence[Hook] = (),
         responder: Responder | None = None,
+        challenge: Challenge | Decides | None = None,
         clock: ManualClock | None = None,
+        unix_time: Callable[[], float] = time.time,
     ) -> None:
         """Open the store and bind every policy."""
         self._lookup = lookup
         self._hooks = tuple(hooks)
         self._responder = responder
         self._compiled = Compiled(config, open_store(config, clock), lookup)
+        self._watch = Watch(config, unix_time, challenge) if config.detector else None
         self._reloader: Reloader | None = None
         self._decorated = set[tuple[str, ...]]()
 
@@ -116,6 +127,9 @@ class Guard:
             which = "namespace" if config.store == self.config.store else "store"
             msg = f"{which} cannot change while the servers run: stop all workers and start them with the new file"
             raise ConfigError(msg)
+        if config.detector != self.config.detector:
+            msg = "section [detector] cannot change while the servers run: restart them one after the other"
+            raise ConfigError(msg)
         require(config, (name for names in self._decorated for name in names))
         self._compiled = Compiled(config, self._compiled.store, self._lookup, self._decorated)
 
@@ -146,16 +160,57 @@ class Guard:
         watched = rules.shadow and not tenant.blocked and (result is None or result.allowed)
         decision = decide(tenant, result, plan.charge_shadow(cost) if watched else (), rules.policy_field)
         if self._hooks or watched or not decision.allowed:
-            method, path = (request.method, request.path) if request else ("", "")
-            self._tell(DecisionEvent(method, path, rules.route, cost, decision))
+            self._event(request, plan, cost, decision)
+        return decision
+
+    def watch(self, plan: Plan) -> Watch | None:
+        """The detector, where the plan's requests hold prompts."""
+        return None if plan.rules.budgets is None else self._watch
+
+    def peek(self, request: Request, plan: Plan) -> Decision | None:
+        """The refusal of a request whose body need not be read for it; None: read on. Takes nothing."""
+        result = None if plan.tenant.blocked else plan.peek(plan.rules.cost)
+        if not plan.tenant.blocked and (result is None or result.allowed):
+            return None
+        decision = decide(plan.tenant, result, (), plan.rules.policy_field)
+        self._event(request, plan, plan.rules.cost, decision)
+        return decision
+
+    def check_body(self, request: Request, plan: Plan, body: bytes | None, watch: Watch) -> Checked:
+        """Look at the prompt, charge, decide, tell. `body` is None when it could not be read. One store call, and one
+        for what only watches.
+        """
+        coding = request.header(b"content-encoding") if body else None
+        inspection = watch.live.inspect(body, plan.tenant, coding.decode("latin-1") if coding else None)
+        decision = self.charge_prompt(request, plan, plan.rules.cost, inspection, watch)
+        return watch.less(decision, inspection, body)
+
+    def charge_prompt(
+        self, request: Request | None, plan: Plan, cost: int, inspection: Inspection | None, watch: Watch
+    ) -> Decision:
+        """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too."""
+        tenant = plan.tenant
+        restriction = watch.restriction(inspection, tenant)
+        if restriction is None:
+            return self.charge(request, plan, cost)
+        field = plan.policy_field(restriction)
+        decision = decide(tenant, None, (), field, restriction)
+        challenge = watch.unproven(request, decision) if request else b""
+        is_open = not tenant.blocked and not challenge and not restriction.reaches("block")
+        result = plan.charge(cost, restriction) if is_open else None
+        is_watched = is_open and (result is None or result.allowed)
+        shadow = plan.charge_shadow(cost, restriction) if is_watched else ()
+        decision = decide(tenant, result, shadow, field, restriction, challenge)
+        self._event(request, plan, cost, decision)
         return decision
 
     def fields(self, decision: Decision) -> list[tuple[bytes, bytes]]:
         """Header fields that tell the caller about his limits."""
         compiled, result = self._compiled, decision.result
+        degraded = [(b"guard-degraded", header_value(decision.degraded))] if decision.degraded else []
         if result is None or not compiled.headers:
-            return []
-        return limit_fields(result, decision.policy_field, legacy=compiled.legacy_headers)
+            return degraded
+        return limit_fields(result, decision.policy_field, legacy=compiled.legacy_headers) + degraded
 
     def refusal(self, decision: Decision) -> Refusal:
         """The whole response to a request that may not go on."""
@@ -196,6 +251,15 @@ class Guard:
         if self._reloader is not None:
             self._reloader.look(self)
         return self._compiled
+
+    @property
+    def live(self) -> LiveDetector | None:
+        """The detector of this process, None without a section [detector]."""
+        return None if self._watch is None else self._watch.live
+
+    def _event(self, request: Request | None, plan: Plan, cost: int, decision: Decision) -> None:
+        method, path = (request.method, request.path) if request else ("", "")
+        self._tell(DecisionEvent(method, path, plan.rules.route, cost, decision))
 
     def _tell(self, event: DecisionEvent) -> None:
         for hook in (log_event, *self._hooks):

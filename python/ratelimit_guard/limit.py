@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,13 +10,16 @@ from ratelimit_guard._wrappers import limited
 from ratelimit_guard.errors import AccessBlocked, ConfigError, RateLimitExceeded, UsageError
 from ratelimit_guard.request import Request, from_environ, from_scope
 from ratelimit_guard.tenant import Identity
+from ratelimit_guard.watch import Checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from ratelimit_guard._wrappers import Charge
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.guard import Guard
+
+    Body = bytes | str | Sequence[Mapping[str, Any]]
 
 
 def limit(
@@ -24,11 +28,14 @@ def limit(
     *,
     tenant: Callable[..., str | Identity] | None = None,
     account: Callable[..., str] | None = None,
+    prompt: Callable[..., Body] | None = None,
     cost: int | Callable[..., int] = 1,
 ) -> Callable[[Any], Any]:
     """Charge the named policies, or those of the tenant's tier, before the function runs.
 
-    `tenant`, `account` and a callable `cost` get the call's arguments. Without `tenant` the request is found among the
+    `tenant`, `account`, `prompt` and a callable `cost` get the call's arguments. `prompt` returns what the caller asks,
+    as a request's body, a text or a list of messages: the detector sees it, and a restricted call pays from its budget.
+    Without `tenant` the request is found among the
     arguments (Starlette, FastAPI, Litestar, Django) or is Flask's current one, and identified as the middleware would.
     A refusal raises `RateLimitExceeded`, an access rule that blocks raises `AccessBlocked`; the ASGI middleware answers
     both, in an error handler of Flask or Django `guard.refusal(error.decision)` is the response. Sync and async
@@ -49,11 +56,27 @@ def limit(
                 raise UsageError(msg)
             plan = guard.plan_for(who, policies, name)
             request = who if isinstance(who, Request) else None
-            admit(guard.charge(request, plan, cost(*args, **kwargs) if callable(cost) else cost))
+            units = cost(*args, **kwargs) if callable(cost) else cost
+            watch = None if prompt is None else guard.watch(plan)
+            if prompt is None or watch is None:
+                admit(guard.charge(request, plan, units))
+                return
+            inspection = watch.live.inspect(body_of(prompt(*args, **kwargs)), plan.tenant)
+            decision = guard.charge_prompt(request, plan, units, inspection, watch)
+            admit(decision)
+            watch.observe(request, Checked(decision, inspection))
 
         return charge
 
     return lambda function: limited(function, charge_for)
+
+
+def body_of(prompt: Body) -> bytes:
+    """What the caller asks, as the body of a request."""
+    if isinstance(prompt, bytes):
+        return prompt
+    field = "prompt" if isinstance(prompt, str) else "messages"
+    return json.dumps({field: prompt}, default=str).encode()
 
 
 def admit(decision: Decision) -> None:

@@ -15,13 +15,28 @@ if TYPE_CHECKING:
 
     from ratelimit_guard._core import LimitResult, Quota
     from ratelimit_guard.decision import Decision
+    from ratelimit_guard.policy import Policy
+    from ratelimit_guard.restriction import Restriction
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+ABNORMAL_USAGE = "https://iana.org/assignments/http-problem-types#abnormal-usage-detected"
 BLOCKED = {
     "title": "Forbidden",
     "status": 403,
     "detail": "an access rule of this service excludes the account",
     "error": {"message": "access is not permitted", "type": "access", "param": None, "code": "access_blocked"},
+}
+TOO_SLOW = {
+    "title": "Request Timeout",
+    "status": 408,
+    "detail": "the body of the request did not arrive in time",
+    "error": {"message": "the body did not arrive in time", "type": "requests", "param": None, "code": "body_timeout"},
+}
+NO_LENGTH = {
+    "title": "Length Required",
+    "status": 411,
+    "detail": "this server takes no chunked body here: send Content-Length",
+    "error": {"message": "send Content-Length", "type": "requests", "param": None, "code": "length_required"},
 }
 MAX_SECONDS = 999_999_999_999_999
 """Largest integer of a structured field (RFC 8941); also stands for "never"."""
@@ -37,9 +52,9 @@ class Refusal(NamedTuple):
     body: bytes
 
 
-def policy_field(policies: Sequence[tuple[str, Quota]]) -> bytes:
+def policy_field(policies: Sequence[Policy]) -> bytes:
     """The RateLimit-Policy field: constant for a set of policies."""
-    return ", ".join(_policy_item(name, quota) for name, quota in policies).encode("ascii")
+    return ", ".join(_policy_item(policy.name, policy.quota) for policy in policies).encode("ascii")
 
 
 def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> list[tuple[bytes, bytes]]:
@@ -56,16 +71,51 @@ def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> list[
 
 def refusal(decision: Decision, fields: list[tuple[bytes, bytes]]) -> Refusal:
     """Status 429, the time to wait and a body that says which policies are exceeded; 403 for who is blocked."""
-    result = decision.result
+    result, restriction = decision.result, decision.restriction
     if result is None:
-        return _response(403, BLOCKED, [], fields)
+        if restriction is None:
+            return _response(403, BLOCKED, [], fields)
+        more = [(b"guard-challenge", decision.challenge)] if decision.challenge else []
+        return _response(403, _restricted(403, _ABNORMAL[decision.action], restriction), more, fields)
     retry: list[tuple[bytes, bytes]] = []
     if math.isfinite(result.retry_after):  # what never fits must not be waited for
         wait_ms = math.ceil(result.retry_after * 1000)
         retry = [(b"retry-after", b"%d" % seconds(result.retry_after)), (b"retry-after-ms", b"%d" % wait_ms)]
     if result.retry_after > LONG_WAIT_S:
         retry.append((b"x-should-retry", b"false"))
-    return _response(429, _problem(result), retry, fields)
+    problem = _problem(result)
+    if decision.is_abnormal and restriction is not None:
+        problem |= _restricted(429, str(problem["detail"]), restriction)
+    return _response(429, problem, retry, fields)
+
+
+def too_slow() -> Refusal:
+    """To a client whose body did not come in time; the connection cannot be used any further."""
+    return _response(408, TOO_SLOW, [(b"connection", b"close")], [])
+
+
+def no_length() -> Refusal:
+    """To a client whose body has no length, under a server that cannot say where it ends."""
+    return _response(411, NO_LENGTH, [(b"connection", b"close")], [])
+
+
+_ABNORMAL = {
+    "challenge": "requests of this kind need a proof: see the field Guard-Challenge",
+    "block": "requests of this kind are not served to this account",
+}
+
+
+def _restricted(status: int, detail: str, restriction: Restriction) -> dict[str, Any]:
+    """That usage looks like copying the model, and what to quote when it is not."""
+    detail = f"{detail}; usage looks like copying the model: if it is not, quote {restriction.reference}"
+    return {
+        "type": ABNORMAL_USAGE,
+        "title": "Request cannot be satisfied because of abnormal usage",
+        "status": status,
+        "detail": detail,
+        "reference": restriction.reference,
+        "error": {"message": detail, "type": "requests", "param": None, "code": "abnormal_usage_detected"},
+    }
 
 
 def _response(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard._core import LimitResult, TableLimiter
     from ratelimit_guard.request import Request
+    from ratelimit_guard.restriction import Restriction
     from ratelimit_guard.tenant import Tenant
 
     Partition = Callable[[Tenant, Request | None], str]
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 class Charge:
     """Some policies, bound together: all pay or none pays, each for its own partition."""
 
-    __slots__ = ("_partitions", "acquire")
+    __slots__ = ("_partitions", "acquire", "peek")
 
     def __init__(self, bound: TableLimiter, partitions: tuple[Partition, ...]) -> None:
-        """`acquire(keys, cost, confirmed)` takes the cost from every policy or from none."""
+        """`acquire(keys, cost, confirmed)` takes the cost from every policy or from none, `peek(keys, cost)` asks."""
         self.acquire: Callable[[tuple[str, ...], int, bool], LimitResult] = bound.acquire_each
+        self.peek: Callable[[tuple[str, ...], int], LimitResult] = bound.peek_each
         self._partitions = partitions
 
     def keys(self, tenant: Tenant, request: Request | None) -> tuple[str, ...]:
@@ -29,8 +31,36 @@ class Charge:
         return tuple([partition(tenant, request) for partition in self._partitions])
 
 
+class Budget(NamedTuple):
+    """What a restricted request pays from, besides what its account pays: all of it at once, or in shadow alone."""
+
+    together: Charge
+    alone: Charge
+    policies: int
+    policy_field: bytes
+
+    def keys(self, restriction: Restriction, tenant: Tenant) -> tuple[str, ...]:
+        """The partition of each of its policies: a campaign's is the same whichever account sends the request."""
+        name = f"campaign:{restriction.campaign}" if restriction.campaign else f"account:{tenant.account}"
+        return (name,) * self.policies
+
+
+class Budgets(NamedTuple):
+    """Of campaigns, and of accounts that extract by themselves."""
+
+    campaign: Budget
+    account: Budget
+
+    def of(self, restriction: Restriction) -> Budget:
+        """The one that a restricted request pays from."""
+        return self.campaign if restriction.campaign else self.account
+
+
 class Rules(NamedTuple):
-    """What holds for a tier on a route. `enforced` is None without a policy; each shadow policy counts for itself."""
+    """What holds for a tier on a route. `enforced` is None without a policy; each shadow policy counts for itself.
+
+    `budgets` is None where nobody reads prompts.
+    """
 
     enforced: Charge | None
     shadow: tuple[Charge, ...]
@@ -38,6 +68,7 @@ class Rules(NamedTuple):
     message_cost: int
     route: str | None
     policy_field: bytes
+    budgets: Budgets | None = None
 
     def plan(self, tenant: Tenant, request: Request | None) -> Plan:
         """What the tenant must pay."""
@@ -53,12 +84,34 @@ class Plan(NamedTuple):
     keys: tuple[str, ...]
     shadow_keys: tuple[tuple[str, ...], ...]
 
-    def charge(self, cost: int) -> LimitResult | None:
-        """Take the cost from every enforced policy, or from none; None when there is none."""
+    def charge(self, cost: int, restriction: Restriction | None = None) -> LimitResult | None:
+        """Take the cost from every enforced policy, or from none; None when there is none. A restricted request pays
+        from its budget too, in the same batch.
+        """
+        if restriction is not None and restriction.enforced and self.rules.budgets is not None:
+            budget = self.rules.budgets.of(restriction)
+            keys = self.keys + budget.keys(restriction, self.tenant)
+            return budget.together.acquire(keys, cost, self.tenant.confirmed)
         charge = self.rules.enforced
         return None if charge is None else charge.acquire(self.keys, cost, self.tenant.confirmed)
 
-    def charge_shadow(self, cost: int) -> tuple[LimitResult, ...]:
-        """Take the cost from each shadow policy that has room for it."""
+    def peek(self, cost: int) -> LimitResult | None:
+        """What `charge` would answer now; takes nothing."""
+        charge = self.rules.enforced
+        return None if charge is None else charge.peek(self.keys, cost)
+
+    def charge_shadow(self, cost: int, restriction: Restriction | None = None) -> tuple[LimitResult, ...]:
+        """Take the cost from each shadow policy that has room for it, and from a budget that is only tried out."""
         both = zip(self.rules.shadow, self.shadow_keys, strict=True)
-        return tuple(charge.acquire(keys, cost, self.tenant.confirmed) for charge, keys in both)
+        answers = tuple(charge.acquire(keys, cost, self.tenant.confirmed) for charge, keys in both)
+        if restriction is None or restriction.enforced or self.rules.budgets is None:
+            return answers
+        budget = self.rules.budgets.of(restriction)
+        keys = budget.keys(restriction, self.tenant)
+        return (*answers, budget.alone.acquire(keys, cost, self.tenant.confirmed))
+
+    def policy_field(self, restriction: Restriction | None) -> bytes:
+        """The policies that `charge` asks, as a RateLimit-Policy field."""
+        if restriction is None or not restriction.enforced or self.rules.budgets is None:
+            return self.rules.policy_field
+        return self.rules.budgets.of(restriction).policy_field

@@ -172,6 +172,8 @@ class TableLimiter:
 
         `UsageError` for another number of keys than policies, too.
         """
+    def peek_each(self, keys: tuple[str | bytes, ...], cost: int = 1) -> LimitResult:
+        """What `acquire_each` would answer now. Writes nothing."""
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """What `acquire` would answer now. Writes nothing.
 

@@ -71,7 +71,7 @@ def audit(
     first, last = reading.totals["span"] or (None, None)
     thresholds = reading.auditor.thresholds
     accounts = tuple(
-        _account(row, thresholds, declared=uses.get(row["account"]), suspect=row["account"] in suspects)
+        account_result(row, thresholds, declared=uses.get(row["account"]), suspect=row["account"] in suspects)
         for row in reading.rows()
     )
     return AuditResult(
@@ -84,7 +84,7 @@ def audit(
         first=first,
         last=last,
         accounts=accounts,
-        campaigns=_campaigns(reading.auditor.campaigns(), accounts, dict(settings.payers)),
+        campaigns=campaign_results(reading.auditor.campaigns(), accounts, dict(settings.payers)),
         calibration=_calibration(baseline, alpha, accounts) if baseline else None,
         skipped=reading.skipped,
         notes=reading.notes | _unheeded(uses, restrict, listed, accounts),
@@ -132,7 +132,7 @@ def _related(payers: Mapping[str, str] | None) -> list[tuple[str, str]]:
     return [(_audit.cut_name(account), payer) for account, payer in (payers or {}).items()]
 
 
-def _account(row: dict[str, Any], thresholds: Mapping[str, float], **decided: Any) -> AccountResult:
+def account_result(row: dict[str, Any], thresholds: Mapping[str, float], **decided: Any) -> AccountResult:
     def signal(name: str, events: int, counted: int, evidence: float) -> Signal:
         threshold = thresholds[name] if name in CONVICTING else None
         return Signal(name, events, counted, max(evidence, 0.0), threshold, HONEST_RATES[name])
@@ -146,7 +146,7 @@ def _account(row: dict[str, Any], thresholds: Mapping[str, float], **decided: An
     return AccountResult(**row, **decided, flagged_at=at, flagged_request=request, flagged_after=after)
 
 
-def _campaigns(
+def campaign_results(
     rows: Sequence[dict[str, Any]], accounts: Sequence[AccountResult], payers: Mapping[str, str]
 ) -> tuple[Campaign, ...]:
     """With their members, found by one pass over the accounts however many campaigns there are."""

@@ -40,7 +40,7 @@ class SharedStore(TableStore):
         clock: ManualClock | None = None,
     ) -> None:
         """Open the file, or create it when absent or left by an earlier boot."""
-        self._path = _resolve(path)
+        self._path = resolve(path)
         super().__init__(Table.shared(str(self._path), capacity, clock))
 
     @property
@@ -53,7 +53,7 @@ class SharedStore(TableStore):
         return f"SharedStore({str(self._path)!r}, capacity={self.capacity})"
 
 
-def _resolve(path: str | os.PathLike[str]) -> Path:
+def resolve(path: str | os.PathLike[str]) -> Path:
     wrong = ConfigError(f"store path {path!r:.100}: write a name such as 'api' or a file path")
     try:
         text = os.fspath(path)

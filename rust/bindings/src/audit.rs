@@ -8,6 +8,7 @@ use crate::prompt::{Tables, seed_of, tables};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use ratelimit_guard_core::audit::groups::Group;
+use ratelimit_guard_core::audit::judge::Judge;
 use ratelimit_guard_core::audit::ledger::Tally;
 use ratelimit_guard_core::audit::record::Column;
 use ratelimit_guard_core::audit::totals::Skip;
@@ -85,24 +86,9 @@ impl Auditor {
     }
 
     fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let found: Vec<_> = {
-            let auditor = self.lock();
-            let campaigns = &auditor.judge.correlator.campaigns;
-            let groups = auditor.judge.groups.convicted(campaigns).into_iter();
-            let mut members = HashMap::<u32, usize>::new();
-            for tally in auditor.judge.ledger.tallies() {
-                *members.entry(campaigns.whole(tally.campaign)).or_default() += 1;
-            }
-            let count = |number| members.get(&number).copied().unwrap_or(0);
-            let row = |(number, group)| Some((campaigns.record(number)?.clone(), group, count(number)));
-            groups.filter_map(row).collect()
-        };
-        let rows = found.iter().map(|(campaign, group, accounts)| {
-            let dict = group_row(py, campaign, group)?;
-            dict.set_item("accounts", accounts)?;
-            Ok(dict)
-        });
-        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+        // Copies: while Python objects are made another thread may wait for the lock with the interpreter in its hands.
+        let found = convicted(&self.lock().judge);
+        campaign_rows(py, &found)
     }
 
     fn feed(&self, chunk: &Bound<'_, PyBytes>) {
@@ -119,15 +105,7 @@ impl Auditor {
     }
 
     fn accounts<'py>(&self, py: Python<'py>, start: usize, end: usize) -> PyResult<Bound<'py, PyList>> {
-        // Copies: while Python objects are made another thread may wait for the lock with the interpreter in its hands.
-        let tallies = {
-            let auditor = self.lock();
-            let tallies = auditor.judge.ledger.tallies();
-            let end = end.min(tallies.len());
-            let campaigns = &auditor.judge.correlator.campaigns;
-            let named = |tally: &Tally| Tally { campaign: campaigns.name(tally.campaign), ..tally.clone() };
-            tallies[start.min(end)..end].iter().map(named).collect::<Vec<_>>()
-        };
+        let tallies = tallies(&self.lock().judge, start, end);
         let rows: Vec<_> = tallies.iter().map(|tally| row(py, tally)).collect::<PyResult<_>>()?;
         PyList::new(py, rows)
     }
@@ -167,6 +145,36 @@ impl Auditor {
     }
 }
 
+/// Convicted campaigns in the order of their conviction, with what came of them and how many members they have.
+pub fn convicted(judge: &Judge) -> Vec<(Campaign, Group, usize)> {
+    let campaigns = &judge.correlator.campaigns;
+    let mut members = HashMap::<u32, usize>::new();
+    for tally in judge.ledger.tallies() {
+        *members.entry(campaigns.whole(tally.campaign)).or_default() += 1;
+    }
+    let count = |number| members.get(&number).copied().unwrap_or(0);
+    let row = |(number, group)| Some((campaigns.record(number)?.clone(), group, count(number)));
+    judge.groups.convicted(campaigns).into_iter().filter_map(row).collect()
+}
+
+/// As Python has them.
+pub fn campaign_rows<'py>(py: Python<'py>, found: &[(Campaign, Group, usize)]) -> PyResult<Bound<'py, PyList>> {
+    let rows = found.iter().map(|(campaign, group, accounts)| {
+        let dict = group_row(py, campaign, group)?;
+        dict.set_item("accounts", accounts)?;
+        Ok(dict)
+    });
+    PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// Some accounts in the order of their first records, with the names of their campaigns.
+pub fn tallies(judge: &Judge, start: usize, end: usize) -> Vec<Tally> {
+    let (tallies, campaigns) = (judge.ledger.tallies(), &judge.correlator.campaigns);
+    let end = end.min(tallies.len());
+    let named = |tally: &Tally| Tally { campaign: campaigns.name(tally.campaign), ..tally.clone() };
+    tallies[start.min(end)..end].iter().map(named).collect()
+}
+
 fn column(name: &Bound<'_, PyAny>, path: &Bound<'_, PyAny>) -> Result<(Column, String), Error> {
     let name = text("column", name)?;
     let column = Column::ALL.into_iter().find(|column| column.name() == name).ok_or_else(|| {
@@ -177,7 +185,7 @@ fn column(name: &Bound<'_, PyAny>, path: &Bound<'_, PyAny>) -> Result<(Column, S
 }
 
 /// What `AccountResult` is made of.
-fn row<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
+pub fn row<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item("account", &*tally.account)?;
     dict.set_item("tenant", &*tally.tenant)?;

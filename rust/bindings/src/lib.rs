@@ -15,6 +15,7 @@ mod error;
 mod fields;
 mod hyperloglog;
 mod limiter;
+mod live;
 mod lsh;
 mod minhash;
 mod permit;
@@ -42,7 +43,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_submodule(&prompt::module(module.py())?)?;
     module.add_submodule(&detector::module(module.py())?)?;
     module.add_submodule(&campaign::module(module.py())?)?;
-    module.add_submodule(&audit::module(module.py())?)
+    module.add_submodule(&audit::module(module.py())?)?;
+    module.add_submodule(&live::module(module.py())?)
 }
 
 fn sketches(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {

@@ -5,6 +5,7 @@ use crate::clock::AnyClock;
 use crate::error::OrRaise;
 use crate::permit::Permit;
 use crate::result::{LimitResult, PolicyName};
+use arrayvec::ArrayVec;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use ratelimit_guard_core::hash::Digest;
@@ -19,10 +20,18 @@ pub struct TableLimiter {
     names: Arc<[PolicyName]>,
 }
 
+/// One more than can be right, so that the core finds fault with any longer tuple too.
+type Digests = ArrayVec<Digest, { MAX_POLICIES + 1 }>;
+
 impl TableLimiter {
     pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>) -> Self {
         let names = limiter.counters().iter().map(|counter| PolicyName::new(counter.name.clone())).collect();
         Self { limiter, clock, names }
+    }
+
+    fn digests(&self, keys: &Bound<'_, PyTuple>) -> PyResult<Digests> {
+        let most = keys.iter().take(MAX_POLICIES + 1);
+        most.map(|key| with_key(&key, |key| self.limiter.digest(key))).collect()
     }
 }
 
@@ -42,13 +51,15 @@ impl TableLimiter {
         text_signature = "($self, keys, cost=1, confirmed=True)",
     )]
     fn acquire_each(&self, keys: &Bound<'_, PyTuple>, cost: Cost, confirmed: bool) -> PyResult<LimitResult> {
-        // One more than can be right, so that the core finds fault with any longer tuple too.
-        let mut digests = [Digest::default(); MAX_POLICIES + 1];
-        let count = keys.len().min(digests.len());
-        for (digest, key) in digests.iter_mut().zip(keys.iter()) {
-            *digest = with_key(&key, |key| self.limiter.digest(key))?;
-        }
-        let each = self.limiter.acquire_each(&digests[..count], cost.0, confirmed, &*self.clock);
+        let digests = self.digests(keys)?;
+        let each = self.limiter.acquire_each(&digests, cost.0, confirmed, &*self.clock);
+        Ok(LimitResult::new(each.or_raise(keys.py())?, &self.names))
+    }
+
+    #[pyo3(signature = (keys, cost = Cost(1)), text_signature = "($self, keys, cost=1)")]
+    fn peek_each(&self, keys: &Bound<'_, PyTuple>, cost: Cost) -> PyResult<LimitResult> {
+        let digests = self.digests(keys)?;
+        let each = self.limiter.peek_each(&digests, cost.0, &*self.clock);
         Ok(LimitResult::new(each.or_raise(keys.py())?, &self.names))
     }
 

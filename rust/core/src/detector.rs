@@ -89,6 +89,15 @@ impl Detector {
         Self { accounts: Accounts::new(capacity), thresholds, tests: Signal::tests(), learn_at, unlearned: 0 }
     }
 
+    /// Go on with the accounts of an earlier one. Thresholds stay, unless they are still to be learned.
+    pub fn resume(&mut self, earlier: Self) {
+        let (thresholds, learn_at) = (self.thresholds, self.learn_at);
+        *self = earlier;
+        if learn_at.is_none() {
+            (self.thresholds, self.learn_at) = (thresholds, None);
+        }
+    }
+
     /// What is enough.
     pub fn thresholds(&self) -> &Thresholds {
         &self.thresholds

@@ -137,10 +137,7 @@ impl<M: Memory> Limiter<M> {
         confirmed: bool,
         clock: &impl Clock,
     ) -> Result<Outcome, Error> {
-        if keys.len() != self.counters.len() {
-            let text = format!("{} keys for {} policies: give one for each", keys.len(), self.counters.len());
-            return Err(Error::usage(text));
-        }
+        self.check_keys(keys)?;
         self.check_no_permits()?;
         Ok(self.take(|index| keys[index], |_| cost, confirmed, clock, &mut Receipts::new()))
     }
@@ -162,6 +159,20 @@ impl<M: Memory> Limiter<M> {
         let outcome = self.take(|_| key, cost_of, confirmed, clock, &mut receipts);
         receipts.retain(|(index, _)| self.counters[*index].counts_permits());
         Ok((outcome, receipts.into_iter().collect()))
+    }
+
+    /// What [`Limiter::acquire_each`] would answer now. Writes nothing.
+    pub fn peek_each(&self, keys: &[Digest], cost: u64, clock: &impl Clock) -> Result<Outcome, Error> {
+        self.check_keys(keys)?;
+        Ok(self.assess(|index| keys[index], |_| cost, clock.now()))
+    }
+
+    fn check_keys(&self, keys: &[Digest]) -> Result<(), Error> {
+        if keys.len() == self.counters.len() {
+            return Ok(());
+        }
+        let text = format!("{} keys for {} policies: give one for each", keys.len(), self.counters.len());
+        Err(Error::usage(text))
     }
 
     /// What [`Limiter::acquire`] would answer. Writes nothing.

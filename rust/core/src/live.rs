@@ -17,3 +17,4 @@ pub mod look;
 pub mod record;
 pub mod reference;
 pub mod ring;
+pub mod saved;

@@ -1,4 +1,4 @@
-//! A table file: whom it may belong to, how it comes into being, and when it is worthless.
+//! A shared file, a table or a detector's area: whom it may belong to, how it comes into being, and when it is worthless.
 //!
 //! It is made under another name and renamed when complete, so nobody ever sees half a table; a lock on a file beside
 //! it lets one process at a time look and make. Directory 0700 and file 0600 of our own user, no symlinks: another user
@@ -7,12 +7,13 @@
 use crate::host;
 use crate::mapping::Mapping;
 use ratelimit_guard_core::error::Error;
-use ratelimit_guard_core::layout::{WORDS_HOST, words_for};
-use ratelimit_guard_core::table::{Memory, Table};
+use ratelimit_guard_core::layout::WORDS_HOST;
+use ratelimit_guard_core::table::Memory;
 use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::fs::{fallocate, flock, fstat, fstatfs, ftruncate, lstat, open, rename, unlink};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
@@ -26,13 +27,27 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// Room is reserved by so much at a time: a signal ends a reservation and undoes it, and a timer must not end them all.
 const PIECE: u64 = 1 << 20;
 
-/// Open the table at `path`, or make one of `capacity`. A signal during the wait for the lock calls `interrupted`, whose
+/// What may be in a file.
+pub trait Layout {
+    /// What is made of its memory.
+    type Made;
+    /// Words of a new one.
+    fn words(&self) -> usize;
+    /// Make one of zeroed memory.
+    fn format(&self, memory: Mapping) -> Result<Self::Made, Error>;
+    /// Recognise one.
+    fn open(&self, memory: Mapping) -> Result<Self::Made, Error>;
+    /// The memory of one.
+    fn memory<'m>(&self, made: &'m Self::Made) -> &'m Mapping;
+}
+
+/// Open what is at `path`, or make it. A signal during the wait for the lock calls `interrupted`, whose
 /// error ends it.
-pub fn open_or_make(
+pub fn open_or_make<L: Layout>(
     path: &Path,
-    capacity: u64,
+    layout: &L,
     interrupted: impl Fn() -> Result<(), Error>,
-) -> Result<Table<Mapping>, Error> {
+) -> Result<L::Made, Error> {
     make_parent(path)?;
     let lock = open_own(&beside(path, LOCK_SUFFIX), OFlags::CREATE)?;
     loop {
@@ -43,17 +58,17 @@ pub fn open_or_make(
         }
     }
     match lstat(path) {
-        Err(Errno::NOENT) => make(path, capacity),
+        Err(Errno::NOENT) => make(path, layout),
         Err(why) => Err(failed("look at", why)),
-        Ok(_) => match open_existing(path)? {
-            Some(table) => Ok(table),
-            None => make(path, capacity),
+        Ok(_) => match open_existing(path, layout)? {
+            Some(made) => Ok(made),
+            None => make(path, layout),
         },
     }
 }
 
-/// None: a table of an earlier boot, whose times mean nothing now.
-fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
+/// None: of an earlier boot, whose times mean nothing now.
+fn open_existing<L: Layout>(path: &Path, layout: &L) -> Result<Option<L::Made>, Error> {
     let file = open_own(path, OFlags::empty())?;
     let bytes = fstat(&file).map_err(|why| failed("look at", why))?.st_size as usize;
     if bytes < 8 * WORDS_HOST.end || !bytes.is_multiple_of(8) {
@@ -61,8 +76,8 @@ fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
             "file of {bytes} bytes is no table, or a truncated one: name another path, or delete it"
         )));
     }
-    let table = Table::open(Mapping::of_file(&file, bytes / 8).map_err(|why| failed("map", why))?)?;
-    let there: Vec<u64> = table.memory().words()[WORDS_HOST].iter().map(|word| word.load(SeqCst)).collect();
+    let made = layout.open(Mapping::of_file(&file, bytes / 8).map_err(|why| failed("map", why))?)?;
+    let there: Vec<u64> = layout.memory(&made).words()[WORDS_HOST].iter().map(|word| word.load(SeqCst)).collect();
     if there[..2] != host::boot_id()? {
         return Ok(None);
     }
@@ -71,18 +86,18 @@ fn open_existing(path: &Path) -> Result<Option<Table<Mapping>>, Error> {
             "made in another time namespace, where the clock differs: give each container its own path",
         ));
     }
-    Ok(Some(table))
+    Ok(Some(made))
 }
 
-fn make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+fn make<L: Layout>(path: &Path, layout: &L) -> Result<L::Made, Error> {
     let fresh = beside(path, UNFINISHED_SUFFIX);
     match unlink(&fresh) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(why) => return Err(failed("remove the rest of a failed attempt to make", why)),
     }
-    let made = fill(&fresh, capacity).and_then(|table| {
+    let made = fill(&fresh, layout).and_then(|made| {
         rename(&fresh, path).map_err(|why| failed("put in place", why))?;
-        Ok(table)
+        Ok(made)
     });
     if made.is_err() {
         let _ = unlink(&fresh); // nothing is lost: it never had a user
@@ -90,9 +105,9 @@ fn make(path: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
     made
 }
 
-fn fill(fresh: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
+fn fill<L: Layout>(fresh: &Path, layout: &L) -> Result<L::Made, Error> {
     let file = open_own(fresh, OFlags::CREATE | OFlags::EXCL)?;
-    let words = words_for(capacity);
+    let words = layout.words();
     // All of it now: a full file system is an error here and would be a SIGBUS later.
     reserve(&file, words as u64 * 8)?;
     let mapping = Mapping::of_file(&file, words).map_err(|why| failed("map", why))?;
@@ -101,7 +116,7 @@ fn fill(fresh: &Path, capacity: u64) -> Result<Table<Mapping>, Error> {
     for (word, note) in mapping.words()[WORDS_HOST].iter().zip(notes) {
         word.store(note, SeqCst);
     }
-    Table::format(mapping, capacity, host::secret_seed()?)
+    layout.format(mapping)
 }
 
 fn reserve(file: &File, bytes: u64) -> Result<(), Error> {
@@ -134,7 +149,7 @@ fn check_room(bytes: u64, free: u64, memory: Option<u64>) -> Result<(), Error> {
 }
 
 /// Open a file that is ours alone, and nothing else.
-fn open_own(path: &Path, more: OFlags) -> Result<File, Error> {
+pub(crate) fn open_own(path: &Path, more: OFlags) -> Result<File, Error> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | more;
     let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|why| match why {
         Errno::LOOP => Error::store("is a symlink, which is not followed: name the file itself"),
@@ -175,13 +190,57 @@ fn make_parent(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// A lock that is held as long as this lives, or its process.
+pub struct Seat(#[allow(dead_code)] File); // what it is good for is being dropped
+
+/// Take the lock at `path` if nobody has it.
+pub fn try_seat(path: &Path) -> Result<Option<Seat>, Error> {
+    let file = open_own(path, OFlags::CREATE)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Seat(file))),
+        Err(Errno::WOULDBLOCK) | Err(Errno::INTR) => Ok(None),
+        Err(why) => Err(failed("lock", why)),
+    }
+}
+
+/// The bytes of a file of ours; `None` when there is none.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    if lstat(path) == Err(Errno::NOENT) {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let read = open_own(path, OFlags::empty())?.read_to_end(&mut bytes);
+    read.map(|_| Some(bytes)).map_err(|why| Error::store(format!("cannot read {path:?}: {why}")))
+}
+
+/// The first bytes of a file of ours, if it can be read.
+pub fn read_start(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 256];
+    let length = open_own(path, OFlags::empty()).ok()?.read(&mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+/// Write a file under another name and put it in place, so that nobody sees half of it.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    make_parent(path)?;
+    let fresh = beside(path, UNFINISHED_SUFFIX);
+    let file = open_own(&fresh, OFlags::CREATE | OFlags::TRUNC)?;
+    let written = (&file).write_all(bytes).map_err(|why| Error::store(format!("cannot write {path:?}: {why}")));
+    let put = written.and_then(|()| rename(&fresh, path).map_err(|why| failed("put in place", why)));
+    if put.is_err() {
+        let _ = unlink(&fresh); // half of it takes room that others need
+    }
+    put
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn failed(what: &str, why: Errno) -> Error {
+pub(crate) fn failed(what: &str, why: Errno) -> Error {
     Error::store(format!("cannot {what}: {why}"))
 }
 

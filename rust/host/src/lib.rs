@@ -4,5 +4,7 @@
 pub mod clock;
 pub mod file;
 pub mod host;
+pub mod journal;
+pub mod leader;
 pub mod mapping;
 pub mod store;

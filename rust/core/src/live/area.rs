@@ -16,6 +16,8 @@ pub const VERSION: u64 = 1;
 
 const WORD_MAGIC: usize = 0;
 const WORD_VERSION: usize = 1;
+/// A number that no other area has.
+const WORD_ID: usize = 6;
 const WORD_SEED: usize = 4;
 /// Two words of the secret that keys all hashes. Words 8 to 16 belong to the host, as in the table of counters.
 const _: () = assert!(WORDS_HOST.start == 8 && WORDS_HOST.end == 16);
@@ -29,6 +31,8 @@ const WORD_TERMS: usize = 32;
 const WORD_SAVED: usize = 40;
 /// Unix time, in seconds, of the last record that was folded.
 const WORD_TIME: usize = 48;
+/// The process that was elected last.
+const WORD_LEADER: usize = 56;
 
 /// Words of the ring: 4 MiB, some seven thousand observations.
 pub const RING_WORDS: usize = 1 << 19;
@@ -52,7 +56,7 @@ pub struct Area<M>(M);
 
 impl<M: Memory> Area<M> {
     /// Make an area of zeroed memory.
-    pub fn format(memory: M, seed: Seed) -> Result<Self, Error> {
+    pub fn format(memory: M, seed: Seed, id: u64) -> Result<Self, Error> {
         let words = memory.words();
         if words.len() < AREA_WORDS {
             return Err(Error::store(format!("{} words hold no detector", words.len())));
@@ -60,6 +64,7 @@ impl<M: Memory> Area<M> {
         words[WORD_VERSION].store(VERSION, Relaxed);
         words[WORD_SEED].store(seed.0[0], Relaxed);
         words[WORD_SEED + 1].store(seed.0[1], Relaxed);
+        words[WORD_ID].store(id, Relaxed);
         words[WORD_MAGIC].store(MAGIC, SeqCst);
         Self::open(memory)
     }
@@ -82,6 +87,10 @@ impl<M: Memory> Area<M> {
     /// The memory it lives in.
     pub fn memory(&self) -> &M {
         &self.0
+    }
+    /// A number that no other area has: places in its ring mean nothing elsewhere.
+    pub fn id(&self) -> u64 {
+        self.word(WORD_ID).load(Relaxed)
     }
     /// What keys all hashes.
     pub fn seed(&self) -> Seed {
@@ -118,6 +127,10 @@ impl<M: Memory> Area<M> {
     /// Times that the state was saved.
     pub fn saved(&self) -> &AtomicU64 {
         self.word(WORD_SAVED)
+    }
+    /// The process that was elected last.
+    pub fn leader(&self) -> &AtomicU64 {
+        self.word(WORD_LEADER)
     }
     /// Unix time of the last record that was folded.
     pub fn time(&self) -> &AtomicU64 {

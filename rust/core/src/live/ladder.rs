@@ -5,12 +5,15 @@
 //! allows; who keeps quiet comes down one rung at a time, later than he went up.
 
 use crate::hash::{ByHash, mix};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Subjects that are remembered; when there are more, the one seen least recently is forgotten.
 pub const MAX_SUBJECTS: usize = 1 << 16;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum Rung {
     /// Nothing but watching.
@@ -67,7 +70,7 @@ impl Default for Steps {
 }
 
 /// Where a subject stands.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Stand {
     /// What is done about it.
     pub rung: Rung,
@@ -138,6 +141,11 @@ impl Ladder {
     /// Everybody.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Stand)> {
         self.stands.iter().map(|(&subject, stand)| (subject, stand))
+    }
+
+    /// Go on with what was saved.
+    pub fn resume(&mut self, stands: Vec<(u64, Stand)>) {
+        self.stands = stands.into_iter().take(MAX_SUBJECTS).collect();
     }
 
     /// Off the ladder.

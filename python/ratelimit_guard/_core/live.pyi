@@ -1,0 +1,106 @@
+"""The detector over workers: what `ratelimit_guard.live` is made of."""
+
+from typing import Any, Literal, final
+
+from ratelimit_guard._core.prompt import Prompt
+
+Rung = Literal["observe", "throttle", "challenge", "degrade", "block"]
+
+@final
+class Live:
+    """A worker's end of the shared memory at `path`. Thread-safe.
+
+    `state` is where the elected process saves what it knows, `secret` that of the baseline, None for one of its own.
+    `alpha`, `guard`, `capacity` and `known` as for `Detector` and `Correlator`; `suspects` are names of accounts that
+    are observed at most. `steps`: rungs above throttling that are allowed, and delay, patience and calm in seconds.
+    `ConfigError` and `StoreError` as for `Table.shared`.
+    """
+
+    def __new__(
+        cls,
+        path: str,
+        state: str,
+        secret: bytes | None,
+        alpha: float,
+        guard: tuple[float, float, float] | None,
+        capacity: int,
+        known: bytes | None,
+        suspects: list[str],
+        steps: tuple[list[str], float, float, float],
+    ) -> Live: ...
+    @property
+    def secret(self) -> bytes:
+        """What keys the hashes when no secret was given: 16 bytes."""
+    def start(self) -> None:
+        """Try from now on, on a thread of its own, to be the process that folds."""
+    def stop(self) -> None:
+        """No longer; saves the state if it was."""
+    def troubles(self) -> list[str]:
+        """What went wrong on that thread since the last call."""
+    def look(self, prompt: Prompt, account: str, tenant: str) -> Sight | None:
+        """What is to be done about a request; None for nothing."""
+    def standing(self, account: str) -> Sight | None:
+        """What is to be done about all that an account sends; None for nothing."""
+    def add(
+        self,
+        prompt: Prompt,
+        account: str,
+        tenant: str,
+        *,
+        time: float,
+        request: str,
+        address: str,
+        answer: tuple[int, int] | None,
+        answer_tokens: int | None,
+        declared: bool,
+    ) -> bool:
+        """Tell of an answered request. False when the ring is full, which is counted."""
+    def release_account(self, account: str) -> bool:
+        """It is honest. False when the ring is full: try again."""
+    def release_campaign(self, name: int) -> bool:
+        """It is none. False when the ring is full: try again."""
+    def save(self) -> bool:
+        """Save the state soon. False when the ring is full."""
+    def reference(self, account: str, campaign: int | None, time: float) -> str:
+        """What a refused caller quotes."""
+    def dereference(self, text: str) -> tuple[int, int, float] | None:
+        """The account's number, the campaign (0: none) and the time, of anything that looks like a reference."""
+    def account_number(self, account: str) -> int:
+        """The part of an account's hash that references hold."""
+    def stats(self) -> dict[str, Any]:
+        """Counts, for operators."""
+
+@final
+class Sight:
+    """What is to be done about a request, as any worker sees it."""
+
+    @property
+    def level(self) -> Rung: ...
+    @property
+    def campaign(self) -> int | None: ...
+    @property
+    def whole(self) -> bool: ...
+    @property
+    def score(self) -> float: ...
+
+@final
+class Findings:
+    """A saved state, to be shown. `StoreError` when there is none or it is damaged."""
+
+    def __new__(cls, state: str) -> Findings: ...
+    def accounts(self, start: int, end: int) -> list[dict[str, Any]]:
+        """As of `Auditor`."""
+    def campaigns(self) -> list[dict[str, Any]]:
+        """As of `Auditor`."""
+    @property
+    def thresholds(self) -> dict[str, float]: ...
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Times of the first and last observation."""
+    @property
+    def released(self) -> int:
+        """Accounts that the operator released."""
+    def __len__(self) -> int: ...
+
+AREA_SUFFIX: str
+STATE_SUFFIX: str

@@ -1,0 +1,205 @@
+"""The detector while requests come: every worker tells what it answered, and sees at once what all have learned.
+
+One process of the host folds the observations of all, on a thread that never holds the interpreter; which one, a lock
+decides that the kernel frees when it dies. What is kept of a prompt are hashes; names of accounts stay in the
+operator's own files (mode 0600).
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import hmac
+import logging
+import os
+import weakref
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from ratelimit_guard._core import live as _live
+from ratelimit_guard.address import Proxies, client_address
+from ratelimit_guard.baseline import Baseline
+from ratelimit_guard.prompt import Reader
+from ratelimit_guard.restriction import Inspection, Restriction
+from ratelimit_guard.stores.shared import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ratelimit_guard.config import Config, DetectorSection
+    from ratelimit_guard.request import Request
+    from ratelimit_guard.tenant import Tenant
+
+AREA_SUFFIX, STATE_SUFFIX = _live.AREA_SUFFIX, _live.STATE_SUFFIX
+LOOK_EVERY = 64
+"""Observations between two looks for what the operator should hear of."""
+log = logging.getLogger("ratelimit_guard")
+
+
+class Answer(NamedTuple):
+    """What the model answered, as far as it is known."""
+
+    text: str | None = None
+    tokens: int | None = None
+
+
+UNKNOWN = Answer()
+
+
+class LiveDetector:
+    """What a configuration's detector has in shared memory. Thread-safe; works on in forked workers.
+
+    `ConfigError` for a baseline that cannot be read, `StoreError` when the memory has no home. Cost: 10 MiB of shared
+    memory for all workers, and in the elected one 60 MiB and more.
+    """
+
+    def __init__(self, config: Config, unix_time: Callable[[], float]) -> None:
+        """Open what the workers share, or make it. `config.detector` must be there."""
+        section = config.detector
+        assert section is not None
+        self.section = section
+        self._time = unix_time
+        self._enforced = section.mode == "enforce"
+        self._folder: TemporaryDirectory[str] | None = None
+        baseline = Baseline.load(section.baseline) if section.baseline else None
+        trusted = baseline if baseline and not baseline.is_empty else None
+        area, state = self._places(config, trusted)
+        secret = trusted.secret if trusted else None
+        self._live = open_live(section, trusted, area, state)
+        self._secret = secret or self._live.secret
+        self._reader = Reader(secret=self._secret)
+        self._declared = {tenant.id for tenant in config.tenants if tenant.use}
+        self._proxies = Proxies.of(config.identity.trusted_proxies)
+        self._process = 0
+        self._untold, self._convicted = 0, 0
+
+    def inspect(self, body: bytes | None, tenant: Tenant, content_encoding: str | None = None) -> Inspection | None:
+        """Read a prompt and see what it belongs to; None when there is none. Cost: 6 µs for 1 KB."""
+        if not body:
+            return None
+        prompt = self._reader.read(body, content_encoding=content_encoding)
+        if not prompt:
+            return None
+        return Inspection(prompt, self._live.look(prompt, tenant.account, tenant.id), self._time())
+
+    def standing(self, tenant: Tenant) -> Restriction | None:
+        """What is done about an account whatever it sends, before anything was read. Cost: 0.2 µs."""
+        sight = self._live.standing(tenant.account)
+        return None if sight is None else self._restriction(sight, tenant, self._time())
+
+    def restriction(self, inspection: Inspection, tenant: Tenant) -> Restriction | None:
+        """What is done about a request."""
+        sight = inspection.sight
+        return None if sight is None else self._restriction(sight, tenant, inspection.at)
+
+    def observe(
+        self, inspection: Inspection, tenant: Tenant, *, request: str = "", address: str = "", answer: Answer = UNKNOWN
+    ) -> bool:
+        """Tell of an answered request. Never waits: False when there was no room, which is counted. Cost: 1 µs."""
+        if self._process != os.getpid():
+            self._start()
+        text = answer.text
+        told = self._live.add(
+            inspection.prompt,
+            tenant.account,
+            tenant.id,
+            time=inspection.at,
+            request=request,
+            address=address,
+            answer=self._reader.answer(text) if text else None,
+            answer_tokens=answer.tokens,
+            declared=tenant.id in self._declared,
+        )
+        self._untold += 1
+        if self._untold >= LOOK_EVERY:
+            self._tell()
+        return told
+
+    def address(self, request: Request) -> str:
+        """The caller's, behind trusted proxies."""
+        return client_address(request, self._proxies)
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A secret for another purpose, the same in all workers."""
+        return hmac.digest(self._secret, purpose, "sha256")
+
+    def stats(self) -> dict[str, object]:
+        """`folded`, `dropped`, `torn` and `waiting_bytes` of observations, `convicted` campaigns and their `rungs`,
+        `terms` of elected processes, the `leader`'s process number, and `saved`: how often the state was.
+        """
+        return self._live.stats()
+
+    def stop(self) -> None:
+        """Save what is known, if it is this process that folds, and let another one."""
+        if self._process == os.getpid():
+            self._process = 0
+            self._live.stop()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._live.start()
+        stop, itself = LiveDetector.stop, weakref.ref(self)
+        atexit.register(lambda: stop(found) if (found := itself()) is not None else None)
+
+    def _tell(self) -> None:
+        """What the operator should hear of, from the process that knows it first-hand."""
+        self._untold = 0
+        for trouble in self._live.troubles():
+            log.warning("detector: %s", trouble)
+        stats = self._live.stats()
+        if (convicted := stats["convicted"]) != self._convicted:
+            if convicted > self._convicted and stats["leader"] == os.getpid():
+                log.warning("detector: %d campaigns are convicted: see `ratelimit-guard live`", convicted)
+            self._convicted = convicted
+
+    def _restriction(self, sight: _live.Sight, tenant: Tenant, now: float) -> Restriction:
+        name = None if sight.campaign is None else f"C{sight.campaign}"
+        reference = self._live.reference(tenant.account, sight.campaign, now)
+        return Restriction(sight.level, name, sight.whole, sight.score, reference, self._enforced)
+
+    def _places(self, config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
+        if config.store.kind == "memory":
+            self._folder = TemporaryDirectory(prefix="ratelimit-guard-", dir=_memory())
+            area = Path(self._folder.name) / f"{config.namespace}{AREA_SUFFIX}"
+            return area, area.with_name(area.name + STATE_SUFFIX)
+        return places(config, baseline)
+
+
+def open_live(section: DetectorSection, baseline: Baseline | None, area: Path, state: Path) -> _live.Live:
+    """A worker's end of the shared memory. `StoreError` when there can be none."""
+    alpha = section.alpha
+    return _live.Live(
+        str(area),
+        str(state),
+        baseline.secret if baseline else None,
+        alpha,
+        baseline.guard(alpha) if baseline else None,
+        section.accounts,
+        baseline.known if baseline else None,
+        [account for account, _, _ in baseline.suspects(alpha)] if baseline else [],
+        (_rungs(section), section.delay_s, section.patience_s, section.calm_s),
+    )
+
+
+def places(config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
+    """Where the workers of a configuration with shared counters keep area and state. Under another secret nothing that
+    was learned means anything, so each has its own.
+    """
+    store = resolve(config.store.path or config.namespace)
+    secret = baseline.secret if baseline else None
+    mark = "" if secret is None else f"-{hashlib.sha256(secret).hexdigest()[:8]}"
+    area = store.with_name(f"{store.name}{mark}{AREA_SUFFIX}")
+    folder = config.detector.state if config.detector else None
+    state = Path(folder) / area.name if folder else area
+    return area, state.with_name(state.name + STATE_SUFFIX)
+
+
+def _rungs(section: DetectorSection) -> list[str]:
+    allowed = {"challenge": section.challenge is not None, "degrade": section.degrade is not None}
+    return [name for name, is_allowed in {**allowed, "block": section.block}.items() if is_allowed]
+
+
+def _memory() -> str | None:
+    folder = Path("/dev/shm")  # noqa: S108  memory, not disk; what is made below it is private
+    return str(folder) if os.access(folder, os.W_OK) else None

@@ -1,0 +1,127 @@
+"""What operators ask of a running detector: what it found, and to let somebody go."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ratelimit_guard._core import live as _live
+from ratelimit_guard.audit.saved import saved_result
+from ratelimit_guard.baseline import Baseline
+from ratelimit_guard.config_file import load
+from ratelimit_guard.errors import ConfigError, StoreError
+from ratelimit_guard.live import open_live, places
+
+if TYPE_CHECKING:
+    from ratelimit_guard.audit.result import AuditResult
+    from ratelimit_guard.config import Config
+
+CAMPAIGN = re.compile(r"C([1-9][0-9]{0,8})")
+REFERENCE = re.compile(r"\s*RG-[0-9A-Za-z -]{8,40}")
+ANSWER_WITHIN_S = 3.0
+"""How long a command waits for the elected process, which looks every few milliseconds."""
+LOOK_EVERY_S = 0.02
+RELEASES_SUFFIX = ".releases.jsonl"
+
+
+class Meaning(NamedTuple):
+    """What a reference stands for: a request of `account` (None: no longer remembered) at about `time`, restricted
+    because of `campaign` or, without one, of the account's own evidence.
+    """
+
+    account: str | None
+    campaign: str | None
+    time: float
+
+
+class Desk:
+    """A running detector, by the tier file of its workers. `ConfigError` or `StoreError` where there is none."""
+
+    def __init__(self, file: Path) -> None:
+        """Find its shared memory."""
+        self.config: Config = load(file)
+        section = self.config.detector
+        if section is None or self.config.store.kind != "shared":
+            msg = f"{file}: has no section [detector] with shared counters, so no command can reach its detector"
+            raise ConfigError(msg)
+        baseline = Baseline.load(section.baseline) if section.baseline else None
+        trusted = baseline if baseline and not baseline.is_empty else None
+        self.area, self.state = places(self.config, trusted)
+        if not self.area.exists():
+            msg = f"{self.area}: no worker has made it yet: start the app, and run this as the same user"
+            raise StoreError(msg)
+        self._section = section
+        self._live = open_live(section, trusted, self.area, self.state)
+
+    def stats(self) -> dict[str, object]:
+        """Counts of the running detector: see `LiveDetector.stats`."""
+        return self._live.stats()
+
+    def findings(self, *, fresh: bool = True) -> AuditResult:
+        """What was found until now; or, when no worker is there to say it, until the state was saved last."""
+        if fresh:
+            self._ask(self._live.save())
+        uses = {tenant.id: tenant.use for tenant in self.config.tenants if tenant.use}
+        found = _live.Findings(str(self.state))
+        return saved_result(
+            found, source=str(self.area), alpha=self._section.alpha, mode=self._section.mode, uses=uses
+        )
+
+    def release(self, name: str, why: str) -> bool:
+        """Let an account or a campaign go, and write down why. True once all workers obey; False: as soon as one runs.
+
+        What the account did so far is forgotten, and from now on it is observed at most. What belongs to the campaign
+        says nothing about anybody any longer.
+        """
+        if not why.strip():
+            msg = "say why: whoever looks later has nothing else"
+            raise ConfigError(msg)
+        campaign = CAMPAIGN.fullmatch(name)
+        self._note({"time": time.time(), "by": _user(), "release": name, "why": why})
+        told = self._live.release_campaign(int(campaign[1])) if campaign else self._live.release_account(name)
+        if not told:
+            msg = "the detector is busy: try again in a second"
+            raise StoreError(msg)
+        return self._ask(told=True)
+
+    def meaning(self, reference: str, result: AuditResult) -> Meaning | None:
+        """What a reference stands for; None when it is none of this detector."""
+        found = self._live.dereference(reference)
+        if found is None:
+            return None
+        number, campaign, moment = found
+        accounts = (one.account for one in result.accounts if self._live.account_number(one.account) == number)
+        account = next(accounts, None)
+        if account is None and not any(one.name == f"C{campaign}" for one in result.campaigns):
+            return None
+        return Meaning(account, f"C{campaign}" if campaign else None, moment)
+
+    @property
+    def releases(self) -> Path:
+        """Where releases are written down: a line of JSON for each."""
+        return self.state.with_name(self.area.name + RELEASES_SUFFIX)
+
+    def _note(self, release: dict[str, object]) -> None:
+        self.releases.touch(mode=0o600)
+        with self.releases.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(release) + "\n")
+
+    def _ask(self, told: bool) -> bool:  # noqa: FBT001  what the call before said
+        """Wait until the elected process has saved what was asked for, as it does at once."""
+        before, end = self._live.stats()["saved"], time.monotonic() + ANSWER_WITHIN_S
+        while told and time.monotonic() < end:
+            if self._live.stats()["saved"] != before:
+                return True
+            time.sleep(LOOK_EVERY_S)
+        return False
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without names
+        return "unknown"

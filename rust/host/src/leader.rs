@@ -1,0 +1,252 @@
+//! The elected process: takes observations out of the ring, keeps them in a journal, folds them, and saves the state.
+//!
+//! Which process it is a lock decides that the kernel frees when its holder dies. Each process has a thread that tries
+//! for it ten times a second. Whoever gets it reads the saved state, and the journal for what came after; so a
+//! death costs nothing that was taken out of the ring, and what waits in the ring waits on.
+
+use crate::file::{self, Seat};
+use crate::journal::Journal;
+use crate::mapping::Mapping;
+use ratelimit_guard_core::error::Error;
+use ratelimit_guard_core::live::area::Area;
+use ratelimit_guard_core::live::fold::Folder;
+use ratelimit_guard_core::live::record::Record;
+use ratelimit_guard_core::live::ring::Next;
+use ratelimit_guard_core::live::saved::{Mark, State};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How often a process that is not elected tries.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+/// How long the elected one rests when there is nothing to do. Verdicts are older by so much at most.
+const REST: Duration = Duration::from_millis(5);
+/// A claimed place that stays empty for so long belongs to a process that died, or that can do without its record.
+const GAP: Duration = Duration::from_millis(50);
+/// Records taken at a time.
+const BATCH: usize = 256;
+/// Seconds between two times that the state is saved.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// Bytes of journal from which the state is saved earlier: reading them again takes half a second.
+const JOURNAL_BYTES: u64 = 32 << 20;
+
+/// What a process needs to lead.
+pub struct Post {
+    /// What is shared.
+    pub area: Arc<Area<Mapping>>,
+    /// The lock.
+    pub seat: PathBuf,
+    /// Where the state is kept; a journal lies beside it.
+    pub state: PathBuf,
+    /// Makes a folder that has seen nothing.
+    pub make: Box<dyn Fn() -> Folder + Send>,
+}
+
+/// A process's thread, and what it has to say.
+pub struct Leader {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    troubles: Arc<Mutex<Vec<String>>>,
+}
+
+impl Leader {
+    /// Begin to try.
+    pub fn start(post: Post) -> Result<Self, Error> {
+        let (stop, troubles) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let term = Term { post, stop: stop.clone(), troubles: troubles.clone() };
+        let thread = Builder::new().name("ratelimit-guard".into()).spawn(move || term.run());
+        let thread = thread.map_err(|why| Error::store(format!("no thread for the detector: {why}")))?;
+        Ok(Self { stop, thread: Some(thread), troubles })
+    }
+
+    /// What went wrong since the last call, for the operator.
+    pub fn troubles(&self) -> Vec<String> {
+        std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Save the state if this process leads, and let another one try.
+    pub fn stop(&mut self) {
+        self.stop.store(true, SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Term {
+    post: Post,
+    stop: Arc<AtomicBool>,
+    troubles: Arc<Mutex<Vec<String>>>,
+}
+
+impl Term {
+    fn run(&self) {
+        while !self.stop.load(SeqCst) {
+            match file::try_seat(&self.post.seat) {
+                Ok(Some(seat)) => self.lead(seat),
+                Ok(None) => {}
+                Err(why) => self.trouble(&why),
+            }
+            std::thread::park_timeout(TRY_EVERY);
+        }
+    }
+
+    fn lead(&self, _seat: Seat) {
+        let mut desk = Desk::open(&self.post, |why| self.trouble(why));
+        self.post.area.terms().fetch_add(1, SeqCst);
+        self.post.area.leader().store(u64::from(std::process::id()), SeqCst);
+        desk.folder.tell_all(&self.post.area);
+        while !self.stop.load(SeqCst) {
+            let taken = desk.take(|why| self.trouble(why));
+            if desk.is_save_due() {
+                desk.save(|why| self.trouble(why));
+            }
+            if taken == 0 {
+                std::thread::park_timeout(REST);
+            }
+        }
+        desk.take(|why| self.trouble(why));
+        desk.save(|why| self.trouble(why));
+    }
+
+    /// At most a few are kept, of one kind one.
+    fn trouble(&self, why: &Error) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = why.to_string();
+        if troubles.len() < 16 && !troubles.contains(&text) {
+            troubles.push(text);
+        }
+    }
+}
+
+/// What the elected process works with.
+struct Desk<'p> {
+    post: &'p Post,
+    folder: Folder,
+    journal: Option<Journal>,
+    position: u64,
+    gap_since: Option<Instant>,
+    saved_at: Instant,
+    folded: u64,
+    is_asked: bool,
+    batch: Vec<(u64, Vec<u64>)>,
+    room: Vec<u64>,
+}
+
+impl<'p> Desk<'p> {
+    fn open(post: &'p Post, trouble: impl Fn(&Error)) -> Self {
+        let area = &post.area;
+        let mut folder = (post.make)();
+        let mut since = 0;
+        match read_state(&post.state, area, &mut folder) {
+            Ok(position) => since = position,
+            Err(why) => trouble(&why),
+        }
+        let path = journal_path(&post.state);
+        let journal = Journal::open(&path, area.id(), |position, words| {
+            if position > since && let Some(record) = Record::read(words) {
+                fold(&mut folder, area, &record, &trouble);
+                since = position;
+            }
+        });
+        let journal = journal.map_err(|why| trouble(&why)).ok();
+        let position = area.ring().read_up_to().max(since);
+        let (batch, room) = (Vec::new(), Vec::new());
+        let saved_at = Instant::now();
+        Self { post, folder, journal, position, gap_since: None, saved_at, folded: 0, is_asked: false, batch, room }
+    }
+
+    /// Take what waits, and fold it. How many records that were.
+    fn take(&mut self, trouble: impl Fn(&Error)) -> usize {
+        let area = &self.post.area;
+        self.collect();
+        // A record is given up to be written over only when the journal has it.
+        if let Some(journal) = &mut self.journal
+            && !self.batch.is_empty()
+            && let Err(why) = journal.append(&self.batch)
+        {
+            trouble(&why);
+            self.journal = None;
+        }
+        area.ring().advance(self.position);
+        for (_, words) in &self.batch {
+            let Some(record) = Record::read(words) else { continue };
+            self.is_asked |= matches!(record, Record::Save | Record::ReleaseAccount(_) | Record::ReleaseCampaign(_));
+            fold(&mut self.folder, area, &record, &trouble);
+        }
+        self.folded += self.batch.len() as u64;
+        std::mem::take(&mut self.batch).len()
+    }
+
+    fn collect(&mut self) {
+        let ring = self.post.area.ring();
+        while self.batch.len() < BATCH {
+            match ring.look(self.position, &mut self.room) {
+                Next::Record(end) => {
+                    self.batch.push((end, self.room.clone()));
+                    (self.position, self.gap_since) = (end, None);
+                }
+                Next::Nothing => break,
+                Next::Unfinished => {
+                    let since = *self.gap_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() < GAP {
+                        break;
+                    }
+                    (self.position, self.gap_since) = (ring.skip(self.position, &mut self.room), None);
+                }
+            }
+        }
+    }
+
+    fn is_save_due(&self) -> bool {
+        let is_long = self.journal.as_ref().is_some_and(|journal| journal.len() >= JOURNAL_BYTES);
+        self.is_asked || self.folded > 0 && (is_long || self.saved_at.elapsed() >= SAVE_EVERY)
+    }
+
+    fn save(&mut self, trouble: impl Fn(&Error)) {
+        let area = &self.post.area;
+        (self.saved_at, self.folded, self.is_asked) = (Instant::now(), 0, false);
+        let mark = Mark { area: area.id(), position: self.position, secret: area.seed().0 };
+        let state = State::bytes(&self.folder, mark);
+        let saved = state.and_then(|bytes| file::replace(&self.post.state, &bytes));
+        if let Err(why) = saved {
+            // The journal still has all since the last time.
+            return trouble(&why);
+        }
+        area.saved().fetch_add(1, SeqCst);
+        if self.journal.as_mut().is_none_or(|journal| journal.clear().is_err()) {
+            self.journal = Journal::open(&journal_path(&self.post.state), area.id(), |_, _| {}).ok();
+        }
+    }
+}
+
+/// A record that brings the engine down is passed over: it must not bring down every process that takes over.
+fn fold(folder: &mut Folder, area: &Area<Mapping>, record: &Record, trouble: &impl Fn(&Error)) {
+    if catch_unwind(AssertUnwindSafe(|| folder.fold(area, record))).is_err() {
+        trouble(&Error::store("a request could not be judged and was passed over: please report this"));
+    }
+}
+
+/// Read the saved state into a folder; up to where in the ring it goes.
+fn read_state(path: &Path, area: &Area<Mapping>, folder: &mut Folder) -> Result<u64, Error> {
+    match file::read(path)? {
+        Some(bytes) => State::read(&bytes)?.restore(folder, area.id(), area.seed()),
+        None => Ok(0),
+    }
+}
+
+fn journal_path(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".journal");
+    name.into()
+}
