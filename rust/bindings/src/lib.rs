@@ -38,7 +38,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_LIMIT", ratelimit_guard_core::quota::MAX_LIMIT)?;
     module.add("DEFAULT_CAPACITY", table::DEFAULT_CAPACITY)?;
     module.add("LAYOUT_VERSION", ratelimit_guard_core::layout::VERSION)?;
-    module.add("RESERVED_SUFFIXES", (file::LOCK_SUFFIX, file::UNFINISHED_SUFFIX))?;
+    module.add("RESERVED_SUFFIXES", (file::LOCK_SUFFIX, file::UNFINISHED_SUFFIX, file::AREA_SUFFIX))?;
     module.add_submodule(&sketches(module.py())?)?;
     module.add_submodule(&prompt::module(module.py())?)?;
     module.add_submodule(&detector::module(module.py())?)?;

@@ -117,7 +117,7 @@ impl Live {
         // The settings made one before.
         let make = Box::new(move || settings.folder(seed).expect("settings were tried when they were given"));
         let mut seat = self.path.as_os_str().to_owned();
-        seat.push(".leader");
+        seat.push(file::SEAT_SUFFIX);
         let post = Post { area: self.area.clone(), seat: seat.into(), state: self.state.clone(), make };
         let leader = Leader::start(post).or_raise(py)?;
         // That of the process which forked this one is none here: its thread stayed there, and must not be joined.
@@ -354,6 +354,8 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_class::<Live>()?;
     module.add_class::<Sight>()?;
     module.add_class::<Findings>()?;
+    module.add("AREA_SUFFIX", file::AREA_SUFFIX)?;
+    module.add("STATE_SUFFIX", file::STATE_SUFFIX)?;
     module.add("RUNGS", Rung::ALL.map(Rung::name))?;
     Ok(module)
 }

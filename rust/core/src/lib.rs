@@ -42,6 +42,7 @@ pub mod prompt;
 pub mod quota;
 pub mod registry;
 pub mod rule;
+pub mod saved;
 pub mod sketch;
 pub mod sync;
 pub mod table;

@@ -22,6 +22,12 @@ use std::sync::atomic::Ordering::SeqCst;
 pub const LOCK_SUFFIX: &str = ".ratelimit-guard-lock";
 /// After a table's path: a table not yet complete. No table may be called so.
 pub const UNFINISHED_SUFFIX: &str = ".ratelimit-guard-new";
+/// After a table's path: what its detector shares. No table may be called so.
+pub const AREA_SUFFIX: &str = ".ratelimit-guard-detector";
+/// After an area's path: the lock of the process that folds.
+pub const SEAT_SUFFIX: &str = ".leader";
+/// After an area's path: what that process saved. A journal lies beside it.
+pub const STATE_SUFFIX: &str = ".state";
 /// What Linux calls the type of a file system in memory (statfs(2)).
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// Room is reserved by so much at a time: a signal ends a reservation and undoes it, and a timer must not end them all.
@@ -205,7 +211,7 @@ pub fn try_seat(path: &Path) -> Result<Option<Seat>, Error> {
 
 /// The bytes of a file of ours; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    if lstat(path) == Err(Errno::NOENT) {
+    if matches!(lstat(path), Err(Errno::NOENT)) {
         return Ok(None);
     }
     let mut bytes = Vec::new();
