@@ -1,36 +1,22 @@
-"""The client: sends calls to a server at their simulated time, compressed, over keep-alive connections.
-
-It uses httpx2, which sends about 1,000 requests a second from one core: more than a demo or a test needs.
-"""
+"""The driver: sends calls to a server at their simulated time, compressed, each account's in order."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ratelimit_guard.errors import ConfigError
-from ratelimit_guard.simulate.call import PATH
+from ratelimit_guard.simulate.http import FAILURES, Client, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    import httpx2
-
     from ratelimit_guard.simulate.call import Call
-
-ANSWER_TIMEOUT = 30.0
-"""Seconds that a server may take for one answer."""
-
-MAX_ANSWER = 1 << 20
-"""Bytes of an answer's body."""
 
 MAX_ANSWERS = 16_384
 """Answers kept until their conversation goes on; the oldest go first, and then the invented ones are sent."""
@@ -71,63 +57,25 @@ async def drive(
     come in the order of the answers. `ConfigError` for an url that is none, or not of this machine (`allow_remote`
     permits it). Memory is bounded by `concurrency` and the constants above.
     """
-    target = checked(url, allow_remote=allow_remote)
+    target = Target.of(url, allow_remote=allow_remote)
     if not speed > 0 or concurrency < 1:
         msg = f"speed and concurrency must be positive, got {speed} and {concurrency}"
         raise ConfigError(msg)
+    client = Client(target)
+    driver = _Driver(client, concurrency, on_result)
     try:
-        import httpx2  # noqa: PLC0415  only who drives a server needs it
-    except ModuleNotFoundError:
-        msg = "driving a server needs httpx2: pip install 'ratelimit-guard[simulate]'"
-        raise ConfigError(msg) from None
-    # The environment may name a proxy, and what is meant for this machine must not leave it.
-    client = httpx2.AsyncClient(
-        limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-        timeout=ANSWER_TIMEOUT,
-        trust_env=False,
-    )
-    async with client:
-        driver = _Driver(client, target, concurrency, on_result)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if timeout == inf else timeout):
-                await driver.run(islice(calls, limit), speed)
-                return True
-    return False
-
-
-def checked(url: str, *, allow_remote: bool) -> str:
-    """The url of the chat completions: that path is added to one without a path."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        msg = f"url: {error}, got {url!r:.300}"
-        raise ConfigError(msg) from None
-    if parts.scheme not in {"http", "https"} or not host:
-        msg = f"url: must begin with http:// or https:// and name a host, got {url!r:.300}"
-        raise ConfigError(msg)
-    if not allow_remote and not is_loopback(host):
-        msg = (
-            f"url: {host!r:.300} is not this machine; simulate against others only with their consent (--allow-remote)"
-        )
-        raise ConfigError(msg)
-    return url if parts.path.strip("/") else parts._replace(path=PATH).geturl()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own. Names but `localhost` are not looked up."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        async with asyncio.timeout(None if timeout == inf else timeout):
+            await driver.run(islice(calls, limit), speed)
+    except TimeoutError:
+        return False
+    finally:
+        await client.close()
+    return True
 
 
 class _Driver:
-    def __init__(
-        self, client: httpx2.AsyncClient, url: str, concurrency: int, on_result: Callable[[Result], None]
-    ) -> None:
+    def __init__(self, client: Client, concurrency: int, on_result: Callable[[Result], None]) -> None:
         self.client = client
-        self.url = url
         self.on_result = on_result
         self.slots = asyncio.Semaphore(concurrency)
         self.ahead = asyncio.Semaphore(concurrency * AHEAD)
@@ -166,8 +114,6 @@ class _Driver:
 
     async def sent(self, call: Call) -> Result:
         """What became of it; an answer that will be quoted is kept."""
-        import httpx2  # noqa: PLC0415  see `drive`
-
         headers = {
             "Authorization": f"Bearer {call.credential}",
             "Content-Type": "application/json",
@@ -178,17 +124,14 @@ class _Driver:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            async with self.client.stream(
-                "POST", self.url, content=call.body_with(self.answers), headers=headers
-            ) as response:
-                body = await _read(response)
-        except httpx2.HTTPError as error:
+            answer = await self.client.post(headers, call.body_with(self.answers))
+        except FAILURES as error:
             return Result(call, None, clock() - began, error=f"{type(error).__name__}: {error}")
         seconds = clock() - began
-        if call.continued and response.status_code == 200:
-            self.keep(call.id, answer_of(body))
-        kept = {name: response.headers[name] for name in HEADERS if name in response.headers}
-        return Result(call, response.status_code, seconds, kept)
+        if call.continued and answer.status == 200:
+            self.keep(call.id, answer_of(answer.body))
+        kept = {name: answer.headers[name] for name in HEADERS if name in answer.headers}
+        return Result(call, answer.status, seconds, kept)
 
     def keep(self, name: str, answer: str | None) -> None:
         if answer is None:
@@ -196,16 +139,6 @@ class _Driver:
         self.answers[name] = answer
         if len(self.answers) > MAX_ANSWERS:
             self.answers.popitem(last=False)
-
-
-async def _read(response: httpx2.Response) -> bytes:
-    """The body; what goes beyond the limit is left, and the connection with it."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            break
-    return bytes(body)
 
 
 def answer_of(body: bytes) -> str | None:

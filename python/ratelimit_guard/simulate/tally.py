@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import floor, log
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ class Tally:
 
     def table(self, *, answered: bool) -> Table:
         """A line for each kind; what a server did only if one was `answered` by."""
-        table = Table()
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         names = ("accounts", "requests", *(("ok", "refused", "errors", "degraded", "median ms") if answered else ()))
-        table.add_column("kind")
+        table.add_column("kind", no_wrap=True)
         for name in names:
             table.add_column(name, justify="right")
         for kind, row in self.rows.items():
