@@ -12,6 +12,7 @@ try:
 
     from ratelimit_guard.audit import commands
     from ratelimit_guard.config_file import load
+    from ratelimit_guard.simulate.command import simulate
 except ModuleNotFoundError as error:
     raise SystemExit(f"ratelimit-guard needs {error.name}: pip install 'ratelimit-guard[cli]'") from error
 
@@ -23,6 +24,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rate limits 
 app.command(cls=commands.SpreadHistory)(commands.audit)
 app.command()(commands.calibrate)
 app.command()(commands.explain)
+app.command()(simulate)
 
 
 @app.command()
