@@ -74,7 +74,9 @@ def decide(
     if result is None:
         return Decision("allow", "no policy", tenant, None, shadow)
     if result.allowed:
-        allowed: Decision = new(Decision, ("allow", "within limits", tenant, result, shadow, policy_field, None, (), b""))
+        allowed: Decision = new(
+            Decision, ("allow", "within limits", tenant, result, shadow, policy_field, None, (), b"")
+        )
         return allowed
     return Decision("refuse", f"limit {result.policy!r} exceeded", tenant, result, shadow, policy_field)
 

@@ -67,9 +67,7 @@ class Desk:
             self._ask(self._live.save())
         uses = {tenant.id: tenant.use for tenant in self.config.tenants if tenant.use}
         found = _live.Findings(str(self.state))
-        return saved_result(
-            found, source=str(self.area), alpha=self._section.alpha, mode=self._section.mode, uses=uses
-        )
+        return saved_result(found, source=str(self.area), alpha=self._section.alpha, mode=self._section.mode, uses=uses)
 
     def release(self, name: str, why: str) -> bool:
         """Let an account or a campaign go, and write down why. True once all workers obey; False: as soon as one runs.
@@ -110,7 +108,7 @@ class Desk:
         with self.releases.open("a", encoding="utf-8") as file:
             file.write(json.dumps(release) + "\n")
 
-    def _ask(self, told: bool) -> bool:  # noqa: FBT001  what the call before said
+    def _ask(self, told: bool) -> bool:
         """Wait until the elected process has saved what was asked for, as it does at once."""
         before, end = self._live.stats()["saved"], time.monotonic() + ANSWER_WITHIN_S
         while told and time.monotonic() < end:

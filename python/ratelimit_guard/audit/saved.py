@@ -22,9 +22,7 @@ def saved_result(
     first, last = findings.span or (None, None)
     thresholds, uses = findings.thresholds, uses or {}
     rows = (row for start in range(0, len(findings), BLOCK) for row in findings.accounts(start, start + BLOCK))
-    accounts = tuple(
-        account_result(row, thresholds, declared=uses.get(row["tenant"]), suspect=False) for row in rows
-    )
+    accounts = tuple(account_result(row, thresholds, declared=uses.get(row["tenant"]), suspect=False) for row in rows)
     requests = sum(account.requests for account in accounts)
     return AuditResult(
         files=(source,),
