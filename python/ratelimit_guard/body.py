@@ -268,7 +268,7 @@ class EnvironBody:
 def read_environ(environ: Environ, *, most: int) -> EnvironBody:
     """Read a body of up to `most` bytes. At most one byte more is taken from the server.
 
-    How long a read may last is the server's matter. Cost: 1.5 µs.
+    How long a read may last is the server's matter. Cost: 1.3 µs.
     """
     content_type = environ.get("CONTENT_TYPE") or ""
     if not is_json(content_type.encode("latin-1", "replace")):

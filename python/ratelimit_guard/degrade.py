@@ -87,7 +87,7 @@ def degrade(body: bytes, fields: Fields, settings: DegradeSettings) -> Degraded:
     """Edit what `fields` found in `body`. Of a compressed body, or one in UTF-16, the result is plain UTF-8.
 
     A body that could not be read stays as it is: look at `fields.problem`. Cost: 10 µs for 1 KB with everything
-    changed, 8 µs when there is nothing to change.
+    changed, 6 µs when there is nothing to change.
     """
     if fields.problem is not None:
         return Degraded(body, ())
