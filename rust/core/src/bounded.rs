@@ -2,6 +2,9 @@
 //! [`DRAWN`] that are drawn at random.
 
 use crate::hash::{ByHash, mix};
+use crate::saved::ensure;
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Entries compared when one has to go; of a thousand entries of no worth and as many others one in 65,536 draws has
 /// none without worth.
@@ -17,7 +20,7 @@ pub struct Bounded<V> {
     uses: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 struct Slot<V> {
     key: u64,
     used: u64,
@@ -107,5 +110,23 @@ impl<V> Bounded<V> {
             (worth(&slot.value), slot.used)
         };
         (0..DRAWN as u64).map(draw).min_by_key(rank).unwrap_or_default()
+    }
+}
+
+/// Slots stand in their order, because places are drawn; where each key stands follows from them.
+impl<V: BorshSerialize> BorshSerialize for Bounded<V> {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        (self.capacity, self.uses, &self.slots).serialize(writer)
+    }
+}
+
+impl<V: BorshDeserialize> BorshDeserialize for Bounded<V> {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let (capacity, uses, slots) = <(usize, u64, Vec<Slot<V>>)>::deserialize_reader(reader)?;
+        let index: ByHash<u32> = slots.iter().map(|slot| slot.key).zip(0..).collect();
+        let is_map = slots.len() <= capacity && index.len() == slots.len();
+        // Draws are numbered by the uses, many times as many.
+        ensure(is_map && capacity > 0 && uses < u64::MAX / 2 / DRAWN as u64, "map of accounts")?;
+        Ok(Self { capacity, slots, index, uses })
     }
 }

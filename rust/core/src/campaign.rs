@@ -25,7 +25,10 @@ pub mod units;
 use crate::bounded::Bounded;
 use crate::hash::mix;
 use crate::prompt::facts::Facts;
+use crate::saved::ensure;
 use arrayvec::ArrayVec;
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
 use campaigns::{Campaigns, Kind};
 use cells::{Cell, Cells, FIRST, IMMUNE};
 use provenance::Provenance;
@@ -138,7 +141,7 @@ pub struct Found {
 }
 
 /// Correlates accounts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Correlator {
     cells: Cells,
     accounts: Bounded<Rotator>,
@@ -149,6 +152,7 @@ pub struct Correlator {
     /// What tenants had before the first request, until there is one and its hour is known.
     owned: Vec<(u64, [u32; IMMUNE])>,
     /// Tenants that make a key hot.
+    #[borsh(deserialize_with = "read_hot")]
     hot: usize,
     /// The day of the last sweep, and requests since.
     swept: u64,
@@ -379,6 +383,13 @@ impl Correlator {
             is_old && 4 * standings.homes(cell).count() < FIRST
         });
     }
+}
+
+/// No key has more tenants.
+fn read_hot<R: Read>(reader: &mut R) -> io::Result<usize> {
+    let hot = usize::deserialize_reader(reader)?;
+    ensure((EARLY + 1..=FIRST).contains(&hot), "number of strangers")?;
+    Ok(hot)
 }
 
 /// 32 bits of a hash that are not 0.

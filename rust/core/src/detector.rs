@@ -16,7 +16,10 @@ pub mod rows;
 pub mod signal;
 pub mod threshold;
 
+use crate::saved::unsaved;
 use accounts::{Accounts, ESTABLISHED, Slot};
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
 use evidence::Test;
 use profile::{Events, Evidence, Observation, Profile};
 use signal::{CONVICTING, SIGNALS, Signal};
@@ -32,7 +35,7 @@ pub const LEARNING_ACCOUNTS: usize = 200;
 const MOSAIC_SCORE: f64 = 0.99;
 
 /// What may be done about an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub enum Level {
     /// Nothing.
     #[default]
@@ -70,11 +73,12 @@ pub struct Assessment {
 }
 
 /// Judges accounts.
-#[derive(Debug)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub struct Detector {
     /// Profiles of the accounts.
     pub accounts: Accounts,
     thresholds: Thresholds,
+    #[borsh(serialize_with = "unsaved", deserialize_with = "made_again")]
     tests: [Test; SIGNALS],
     /// When to learn next; `None` with a history.
     learn_at: Option<u64>,
@@ -132,6 +136,10 @@ impl Detector {
             self.thresholds = self.thresholds.learned(established().map(|slot| slot.highest));
         }
     }
+}
+
+fn made_again<R: Read>(_: &mut R) -> io::Result<[Test; SIGNALS]> {
+    Ok(Signal::tests())
 }
 
 impl Profile {

@@ -4,7 +4,10 @@ use crate::campaign::Found;
 use crate::campaign::campaigns::Campaigns;
 use crate::hash::mix;
 use crate::prompt::capability::Capability;
+use crate::saved::ensure;
 use crate::sketch::hyperloglog::HyperLogLog;
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::BTreeMap;
 
 /// Requests kept as examples: the first that paid.
@@ -34,7 +37,7 @@ pub struct Hit<'l> {
 }
 
 /// Counts of a campaign.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Group {
     /// Time of the first matching request.
     pub first: f64,
@@ -53,6 +56,7 @@ pub struct Group {
     /// Time, name and account of the first requests that paid.
     pub examples: Vec<(f64, Box<str>, Box<str>)>,
     start: f64,
+    #[borsh(deserialize_with = "read_width")]
     width: f64,
     bins: [(u32, u32); BINS],
 }
@@ -75,8 +79,15 @@ impl Default for Group {
     }
 }
 
+/// Bins have some width, so that twice as wide ones come to an end.
+fn read_width<R: Read>(reader: &mut R) -> io::Result<f64> {
+    let width = f64::deserialize_reader(reader)?;
+    ensure(width >= WIDTH, "width of bins")?;
+    Ok(width)
+}
+
 /// All of them by number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Groups(BTreeMap<u32, Group>);
 
 impl Groups {

@@ -6,6 +6,9 @@ use crate::campaign::Found;
 use crate::detector::signal::{SIGNALS, Signal};
 use crate::detector::{Level, rounded_down, rounded_up};
 use crate::hash::ByHash;
+use crate::saved::ensure;
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Accounts with a line of their own, twice as many if those are watched; requests of others are only counted. About
 /// half a kilobyte for each.
@@ -34,7 +37,7 @@ pub struct Entry<'l> {
 }
 
 /// The request that an account was flagged at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Flag {
     /// Seconds since the epoch.
     pub time: f64,
@@ -45,7 +48,7 @@ pub struct Flag {
 }
 
 /// An account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Tally {
     /// Its name.
     pub account: Box<str>,
@@ -82,6 +85,7 @@ pub struct Tally {
     /// Requests that pay from a campaign's budget.
     pub restricted: u32,
     /// How the score went.
+    #[borsh(deserialize_with = "Timeline::read")]
     pub timeline: Timeline,
     /// Requests that showed a convicting signal: time, name, signal.
     pub examples: Vec<(f64, Box<str>, Signal)>,
@@ -120,6 +124,24 @@ impl Ledger {
             }
         };
         Some(&mut self.tallies[place])
+    }
+}
+
+/// The index follows from the key of each line.
+impl BorshSerialize for Ledger {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        let mut keys = vec![0u64; self.tallies.len()];
+        self.index.iter().for_each(|(&key, &place)| keys[place] = key);
+        (keys, &self.tallies, self.unlisted).serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Ledger {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let (keys, tallies, unlisted) = <(Vec<u64>, Vec<Tally>, u64)>::deserialize_reader(reader)?;
+        let index: ByHash<usize> = keys.iter().copied().zip(0..).collect();
+        ensure(keys.len() == tallies.len() && index.len() == keys.len(), "ledger")?;
+        Ok(Self { tallies, index, unlisted })
     }
 }
 

@@ -1,12 +1,16 @@
 //! How an account's score went, in a few points however many requests it has.
 
+use crate::saved::ensure;
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
+
 /// Points kept at most; when they are full every other one goes, and from then on half as many are taken.
 pub const MAX_POINTS: usize = 48;
 /// Requests before which there is nothing to draw.
 const START: u32 = 8;
 
 /// A point.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Point {
     /// Seconds since the epoch.
     pub time: f64,
@@ -17,7 +21,7 @@ pub struct Point {
 }
 
 /// The points, and every how many requests one is taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Timeline {
     points: Vec<Point>,
     stride: u32,
@@ -43,6 +47,16 @@ impl Timeline {
         if point.requests.is_multiple_of(self.stride) {
             self.points.push(point);
         }
+    }
+
+    /// One that has been saved. Points lie apart by the stride, so that thinning them comes to an end.
+    pub(super) fn read<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let timeline = Self::deserialize_reader(reader)?;
+        let Self { points, stride, .. } = &timeline;
+        let is_taken = |point: &Point| point.requests.is_multiple_of(*stride);
+        let is_rising = points.windows(2).all(|pair| pair[0].requests < pair[1].requests);
+        ensure(points.len() <= MAX_POINTS && is_rising && points.iter().all(is_taken), "timeline")?;
+        Ok(timeline)
     }
 
     /// Keep this point.

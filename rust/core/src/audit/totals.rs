@@ -1,6 +1,7 @@
 //! Counts of a run, and why lines could not be used.
 
 use crate::prompt::fields::Problem;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Why a line could not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Skip {
 }
 
 /// Where a line stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Place {
     /// Files before its own.
     pub file: u64,
@@ -56,7 +57,7 @@ pub struct Place {
 }
 
 /// Counts of a run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Totals {
     /// Lines, blank ones left out.
     pub lines: u64,

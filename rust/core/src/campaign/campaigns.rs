@@ -2,6 +2,7 @@
 
 use super::rotator::step;
 use super::{HORIZON, MEMBERS};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::HashMap;
 
 /// Campaigns at a time, convicted or not.
@@ -16,7 +17,7 @@ pub const STOCK: u64 = 12;
 pub const MOST_OF_ONE: f64 = 2.0;
 
 /// What shows a campaign.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Kind {
     /// Accounts that draw on one stock of pieces.
     #[default]
@@ -36,7 +37,7 @@ impl Kind {
 }
 
 /// A campaign.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Campaign {
     /// What shows it.
     pub kind: Kind,
@@ -57,7 +58,8 @@ pub struct Campaign {
 }
 
 /// All campaigns by number, from 1.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+#[borsh(init = count)]
 pub struct Campaigns {
     live: HashMap<u32, Campaign>,
     /// Convicted ones that have faded: of no effect, but to be told of.
@@ -69,6 +71,7 @@ pub struct Campaigns {
     /// When there was no room.
     full_at: Option<u64>,
     /// How many live ones are convicted.
+    #[borsh(skip)]
     pub convicted: usize,
 }
 
@@ -236,6 +239,10 @@ impl Campaigns {
             }
         }
         self.parts.retain(|_, whole| self.live.contains_key(whole) || self.past.contains_key(whole));
+        self.count();
+    }
+
+    fn count(&mut self) {
         self.convicted = self.live.values().filter(|campaign| campaign.convicted.is_some()).count();
     }
 }

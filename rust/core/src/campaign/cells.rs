@@ -5,6 +5,9 @@
 
 use super::HORIZON_HOURS;
 use crate::hash::mix;
+use crate::saved::{ensure, read_sparse, write_sparse};
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Tenants that a cell remembers: the first ones.
 pub const FIRST: usize = 8;
@@ -18,7 +21,7 @@ pub const KNOWN: u32 = u32::MAX;
 pub const COMMUNITY: u32 = u32::MAX - 1;
 
 /// What is remembered of a key.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[repr(C, align(64))]
 pub struct Cell {
     tag: u64,
@@ -215,6 +218,25 @@ impl Cells {
     /// Long texts keep their smallest keys, so these are mixed before they choose.
     fn set(&self, key: u64) -> usize {
         ((u128::from(mix(key)) * self.marks.len() as u128) >> 64) as usize
+    }
+}
+
+/// Marks follow from their cells.
+impl BorshSerialize for Cells {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        write_sparse(&self.cells, writer)
+    }
+}
+
+impl BorshDeserialize for Cells {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let cells = read_sparse(reader)?;
+        let (sets, rest) = cells.as_chunks();
+        ensure(rest.is_empty(), "number of keys")?;
+        let empty = Cell::default();
+        let mark = |cell: &Cell| if *cell == empty { Mark::default() } else { Mark::of(cell) };
+        let marks = sets.iter().map(|set: &[Cell; WAYS]| set.each_ref().map(mark)).collect();
+        Ok(Self { cells, marks })
     }
 }
 

@@ -11,7 +11,10 @@ use super::cells::since;
 use super::{Found, HORIZON_HOURS, Request};
 use crate::bounded::Bounded;
 use crate::hash::mix;
+use crate::saved::{ensure, read_list, read_sparse, write_list, write_sparse};
 use arrayvec::ArrayVec;
+use borsh::io::{self, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Words of an answer that is told from others.
 pub const MIN_WORDS: u32 = 12;
@@ -33,7 +36,7 @@ const NATS: f64 = 1.6;
 const WAYS: usize = 4;
 
 /// An answer and who was given it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 struct Given {
     tag: u64,
     to: [u32; RECEIVERS],
@@ -43,9 +46,11 @@ struct Given {
 }
 
 /// What a tenant showed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 struct Seat {
+    #[borsh(serialize_with = "write_list", deserialize_with = "read_list")]
     partners: ArrayVec<u32, PARTNERS>,
+    #[borsh(serialize_with = "write_list", deserialize_with = "read_list")]
     takers: ArrayVec<u32, MIN_TAKERS>,
     campaign: u32,
 }
@@ -189,6 +194,26 @@ impl Provenance {
 
     fn start(&self, hash: u64) -> usize {
         ((u128::from(mix(hash)) * u128::from(self.sets)) >> 64) as usize * WAYS
+    }
+}
+
+impl BorshSerialize for Provenance {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        write_sparse(&self.answers, writer)?;
+        self.seats.serialize(writer)?;
+        write_sparse(&self.receivers, writer)
+    }
+}
+
+impl BorshDeserialize for Provenance {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let answers: Box<[Given]> = read_sparse(reader)?;
+        let seats = Bounded::deserialize_reader(reader)?;
+        let receivers: Box<[u64]> = read_sparse(reader)?;
+        let is_whole = answers.len().is_multiple_of(WAYS) && receivers.len() == RECEIVER_BITS / 64;
+        ensure(is_whole, "number of answers or receivers")?;
+        let sets = (answers.len() / WAYS) as u64;
+        Ok(Self { answers, sets, seats, receivers })
     }
 }
 

@@ -10,6 +10,9 @@
 use super::HORIZON;
 use super::units::Unit;
 use crate::hash::mix;
+use crate::saved::ensure;
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Rate of such requests, among those with shared pieces, that honest accounts may have. Users of a public prompt pack
 /// that no history knows have 0.16, 0.4 in their first requests.
@@ -33,10 +36,11 @@ const BITS: usize = 256;
 const MAX_SET: u32 = 96;
 
 /// An account that sent shared pieces.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Rotator {
     used: [u64; BITS / 64],
     keys: [u64; KEYS],
+    #[borsh(deserialize_with = "read_filled")]
     filled: u8,
     /// Nats.
     pub evidence: f32,
@@ -72,6 +76,12 @@ impl Default for Rotator {
             last: 0,
         }
     }
+}
+
+fn read_filled<R: Read>(reader: &mut R) -> io::Result<u8> {
+    let filled = u8::deserialize_reader(reader)?;
+    ensure(usize::from(filled) <= KEYS, "number of pieces")?;
+    Ok(filled)
 }
 
 /// What a match adds to the evidence.

@@ -3,6 +3,8 @@
 use super::HORIZON_HOURS;
 use super::cells::{Cell, since};
 use super::rotator::ROTATES;
+use crate::saved::{read_sparse, write_sparse};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Tenants that rotate among the first of a key, for it to belong to anybody.
 pub const MIN_ROTATING: usize = 3;
@@ -10,7 +12,7 @@ pub const MIN_ROTATING: usize = 3;
 pub const PURE: f64 = 0.75;
 
 /// A tenant's place. Two tenants of one place forget each other: then nothing is known of one of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 struct Standing {
     tenant: u32,
     account: u32,
@@ -26,8 +28,9 @@ impl Standing {
 }
 
 /// The places, and what hour it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Standings {
+    #[borsh(serialize_with = "write_sparse", deserialize_with = "read_sparse")]
     places: Box<[Standing]>,
     /// Hours since any fixed moment: standings of the last week count.
     pub hour: u16,

@@ -7,12 +7,13 @@
 use super::profile::Profile;
 use super::signal::CONVICTING;
 use crate::bounded::Bounded;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Requests that make an account established.
 pub const ESTABLISHED: u32 = 8;
 
 /// How many profiles were forgotten to make room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Forgotten {
     /// Accounts with fewer than [`ESTABLISHED`] requests.
     pub newcomers: u64,
@@ -23,7 +24,7 @@ pub struct Forgotten {
 }
 
 /// The table. Grows with the accounts up to its capacity: 1.6 KiB for each.
-#[derive(Debug)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub struct Accounts {
     slots: Bounded<Slot>,
     /// Profiles that had to go.
@@ -31,7 +32,7 @@ pub struct Accounts {
 }
 
 /// What is remembered of an account.
-#[derive(Debug)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub struct Slot {
     /// What it asked.
     pub profile: Profile,

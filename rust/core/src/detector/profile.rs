@@ -7,6 +7,9 @@ use super::recent::{First, Prompts, Recent};
 use super::rows::Rows;
 use super::signal::{SIGNALS, Signal};
 use crate::prompt::facts::Facts;
+use crate::saved::ensure;
+use borsh::io::{self, Read};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Requests before anything old can stand in a new arrangement.
 const WARM_UP: u32 = 6;
@@ -43,7 +46,7 @@ pub type Events = [Option<bool>; SIGNALS];
 pub type Evidence = [f64; SIGNALS];
 
 /// Events and requests of the running epochs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
 struct Counts {
     events: [u16; SIGNALS],
     requests: u16,
@@ -53,13 +56,14 @@ struct Counts {
 }
 
 /// A profile.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Profile {
     recall: Recall,
     prompts: Prompts,
     first: First<FIRST>,
     openings: Recent<OPENINGS>,
     number: u32,
+    #[borsh(deserialize_with = "Counts::read")]
     counts: Counts,
     /// Seconds, of the last request.
     pub(super) last: u32,
@@ -158,6 +162,19 @@ impl Counts {
             let events = u32::from(self.events[signal as usize]);
             tests[signal as usize].evidence(events, u32::from(requests), u32::from(epoch))
         })
+    }
+}
+
+impl Counts {
+    /// Epochs begin at 1, and within one there are no more events than requests.
+    fn read<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let counts = Self::deserialize_reader(reader)?;
+        let Self { requests, stream_requests, epoch, stream_epoch, .. } = counts;
+        let most = |signal: Signal| if signal.is_of_stream() { stream_requests } else { requests };
+        let is_within = Signal::ALL.iter().all(|&signal| counts.events[signal as usize] <= most(signal));
+        let is_epoch = requests <= EPOCH && stream_requests <= STREAM_EPOCH && epoch > 0 && stream_epoch > 0;
+        ensure(is_within && is_epoch, "counts of an account")?;
+        Ok(counts)
     }
 }
 

@@ -3,6 +3,8 @@
 //! A set-associative table: a segment's hash picks a set of four entries, the oldest of which makes room. An entry is
 //! one word of 32 bits.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 /// Sets of the table. With 64 of them pools of seeds are found only after twice the requests; more do not fit the
 /// profile.
 pub const SETS: usize = 78;
@@ -65,7 +67,7 @@ const GAP: Bits = EXTRA.after(3);
 const HITS: Bits = GAP.after(2);
 
 /// What is known about a segment. Zero is no entry: a place is never zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Entry(u32);
 
 impl Entry {
@@ -121,7 +123,7 @@ fn class(gap: u32) -> u32 {
 }
 
 /// The table. Within a set the entry that was used last stands last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Recall([[Entry; WAYS]; SETS]);
 
 impl Default for Recall {

@@ -1,20 +1,22 @@
 //! Short memories of hashes: sets of four, so that a hash is mistaken for another once in 16,384 times and not once
 //! for every entry there is.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 const WAYS: usize = 4;
 /// Requests whose prompts are remembered.
 pub const PROMPTS: usize = 128;
 
 /// The last hashes, four for each of `SETS` (a power of two) groups. 8 bytes a set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Recent<const SETS: usize>([[u16; WAYS]; SETS]);
 
 /// The first hashes, never forgotten: four for each of `SETS` groups. 8 bytes a set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct First<const SETS: usize>([[u16; WAYS]; SETS]);
 
 /// A byte of the prompt of each of the last requests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Prompts([u8; PROMPTS]);
 
 impl Default for Prompts {

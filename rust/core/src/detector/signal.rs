@@ -1,9 +1,10 @@
 //! The signals and their constants. `docs/detection.md` has the reasons, and the honest uses that come near.
 
 use super::evidence::{Hypothesis, Test};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// A trait of an account's requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[repr(u8)]
 pub enum Signal {
     /// Prompts whose both ends are text of different earlier ones.

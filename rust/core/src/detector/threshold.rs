@@ -2,6 +2,7 @@
 
 use super::signal::{CONVICTING, Signal};
 use crate::error::Error;
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Without history the thresholds are this many times as high: nobody knows what honest accounts do there.
 pub const WIDE: f64 = 2.0;
@@ -11,7 +12,7 @@ pub const WIDE: f64 = 2.0;
 pub const SUSPECT: f64 = 2.0;
 
 /// Evidence in nats from which each convicting signal restricts an account.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Thresholds {
     /// In the order of [`Signal::ALL`].
     pub convict: [f64; CONVICTING],

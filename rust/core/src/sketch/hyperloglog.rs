@@ -10,6 +10,8 @@
 //! switch between estimators are needed. Standard error: 1.04 / sqrt(2^p), from a single value to 2^64.
 
 use crate::error::Error;
+use borsh::io::{self, ErrorKind, Read, Write};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Fewest registers: 2^4, a standard error of 26 %.
 pub const MIN_P: u64 = 4;
@@ -108,6 +110,20 @@ impl HyperLogLog {
     /// The rank of a hash whose bits beyond the register's number are all zero.
     fn highest(&self) -> u32 {
         u64::BITS - self.p + 1
+    }
+}
+
+/// The registers; they give `p`.
+impl BorshSerialize for HyperLogLog {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.registers.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for HyperLogLog {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let registers = Vec::deserialize_reader(reader)?;
+        Self::from_registers(&registers).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 }
 
