@@ -27,18 +27,21 @@ from ratelimit_guard.stores.shared import resolve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.config import Config, DetectorSection
     from ratelimit_guard.request import Request
     from ratelimit_guard.tenant import Tenant
 
 AREA_SUFFIX, STATE_SUFFIX = _live.AREA_SUFFIX, _live.STATE_SUFFIX
+MAX_REMEMBERED = 16_384
+"""Peers whose address was worked out."""
 LOOK_EVERY = 64
 """Observations between two looks for what the operator should hear of."""
 log = logging.getLogger("ratelimit_guard")
 
 
 class Answer(NamedTuple):
-    """What the model answered, as far as it is known."""
+    """What the model answered, as far as it is known: its text and length in tokens."""
 
     text: str | None = None
     tokens: int | None = None
@@ -68,9 +71,10 @@ class LiveDetector:
         secret = trusted.secret if trusted else None
         self._live = open_live(section, trusted, area, state)
         self._secret = secret or self._live.secret
-        self._reader = Reader(secret=self._secret)
+        self._reader = Reader(secret=self._secret, judges=True)
         self._declared = {tenant.id for tenant in config.tenants if tenant.use}
         self._proxies = Proxies.of(config.identity.trusted_proxies)
+        self._addresses: dict[str | None, str] = {}
         self._process = 0
         self._untold, self._convicted = 0, 0
 
@@ -94,12 +98,20 @@ class LiveDetector:
         return None if sight is None else self._restriction(sight, tenant, inspection.at)
 
     def observe(
-        self, inspection: Inspection, tenant: Tenant, *, request: str = "", address: str = "", answer: Answer = UNKNOWN
+        self,
+        inspection: Inspection,
+        tenant: Tenant,
+        *,
+        request: str = "",
+        address: str = "",
+        answer: AnswerText | Answer = UNKNOWN,
     ) -> bool:
-        """Tell of an answered request. Never waits: False when there was no room, which is counted. Cost: 1 µs."""
+        """Tell of an answered request. Never waits: False when there was no room, which is counted. Cost: 2 µs with
+        an answer of 1 KB.
+        """
         if self._process != os.getpid():
             self._start()
-        text = answer.text
+        given, tokens = self._known(answer)
         told = self._live.add(
             inspection.prompt,
             tenant.account,
@@ -107,8 +119,8 @@ class LiveDetector:
             time=inspection.at,
             request=request,
             address=address,
-            answer=self._reader.answer(text) if text else None,
-            answer_tokens=answer.tokens,
+            answer=given,
+            answer_tokens=tokens,
             declared=tenant.id in self._declared,
         )
         self._untold += 1
@@ -118,7 +130,24 @@ class LiveDetector:
 
     def address(self, request: Request) -> str:
         """The caller's, behind trusted proxies."""
-        return client_address(request, self._proxies)
+        if self._proxies.any:
+            return client_address(request, self._proxies)
+        known = self._addresses.get(request.peer)
+        if known is None:
+            if len(self._addresses) >= MAX_REMEMBERED:
+                self._addresses.clear()
+            known = self._addresses[request.peer] = client_address(request, self._proxies)
+        return known
+
+    def _known(self, answer: AnswerText | Answer) -> tuple[tuple[int, int] | None, int | None]:
+        """Hash and words of an answer, and its tokens."""
+        if isinstance(answer, Answer):
+            return self._reader.answer(answer.text) if answer.text else None, answer.tokens
+        document = answer.document()
+        if document is not None and (found := self._reader.answered(document)) is not None:
+            return (found[0], found[1]), found[2]
+        text = answer.text()
+        return self._reader.answer(text) if text else None, answer.tokens()
 
     def derived(self, purpose: bytes) -> bytes:
         """A secret for another purpose, the same in all workers."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import ChallengeSection, Config
     from ratelimit_guard.decision import Decision
+    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.live import Answer
     from ratelimit_guard.request import Request
     from ratelimit_guard.restriction import Inspection, Restriction
@@ -81,7 +82,7 @@ class Watch:
             return Checked(decision, inspection)
         return Checked(decision._replace(action="degrade", degraded=degraded.what), inspection, degraded.body)
 
-    def observe(self, request: Request | None, checked: Checked, answer: Answer = UNKNOWN) -> None:
+    def observe(self, request: Request | None, checked: Checked, answer: AnswerText | Answer = UNKNOWN) -> None:
         """Tell of a request that was answered."""
         tenant = checked.decision.tenant
         if checked.inspection is None or tenant is None:

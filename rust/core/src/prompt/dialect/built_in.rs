@@ -18,16 +18,11 @@ pub const BUILT_IN: &[Entry] = &[
     ("gemini", GEMINI),
 ];
 
-/// Responses of these APIs: the model's text, and its length in tokens, which takes the place of the most tokens.
+/// Responses of OpenAI's chat and completions: the model's text, and its tokens in the place of the most tokens.
 pub const ANSWERS: &[(&str, &str)] = &[
     ("choices[].message.content", "assistant"),
-    ("choices[].message.content[].text", "assistant"),
     ("choices[].text", "assistant"),
-    ("content[].text", "assistant"),
     ("usage.completion_tokens", "max_tokens"),
-    ("usage.output_tokens", "max_tokens"),
-    ("candidates[].content.parts[].text", "assistant"),
-    ("usageMetadata.candidatesTokenCount", "max_tokens"),
 ];
 
 const OPENAI_CHAT: &[(&str, &str)] = &[
