@@ -12,9 +12,10 @@ import hashlib
 import hmac
 import logging
 import os
+import shutil
 import weakref
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import live as _live
@@ -64,7 +65,6 @@ class LiveDetector:
         self.section = section
         self._time = unix_time
         self._enforced = section.mode == "enforce"
-        self._folder: TemporaryDirectory[str] | None = None
         baseline = Baseline.load(section.baseline) if section.baseline else None
         trusted = baseline if baseline and not baseline.is_empty else None
         area, state = self._places(config, trusted)
@@ -189,8 +189,9 @@ class LiveDetector:
 
     def _places(self, config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
         if config.store.kind == "memory":
-            self._folder = TemporaryDirectory(prefix="ratelimit-guard-", dir=_memory())
-            area = Path(self._folder.name) / f"{config.namespace}{AREA_SUFFIX}"
+            folder = mkdtemp(prefix="ratelimit-guard-", dir=_memory())
+            weakref.finalize(self, _remove, folder, os.getpid())
+            area = Path(folder) / f"{config.namespace}{AREA_SUFFIX}"
             return area, area.with_name(area.name + STATE_SUFFIX)
         return places(config, baseline)
 
@@ -232,3 +233,9 @@ def _rungs(section: DetectorSection) -> list[str]:
 def _memory() -> str | None:
     folder = Path("/dev/shm")  # noqa: S108  memory, not disk; what is made below it is private
     return str(folder) if os.access(folder, os.W_OK) else None
+
+
+def _remove(folder: str, process: int) -> None:
+    """By the process that made it: its forks go on with it, and end before."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
