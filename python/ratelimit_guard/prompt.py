@@ -72,7 +72,9 @@ class Reader:
         judges: bool = False,
     ) -> None:
         tables = [_table(dialect) for dialect in dialects or DIALECTS]
-        self._reader = _prompt.PromptReader(tables, secrets.token_bytes(16) if secret is None else secret, max_bytes, judges)
+        self._reader = _prompt.PromptReader(
+            tables, secrets.token_bytes(16) if secret is None else secret, max_bytes, judges
+        )
         self._max_bytes = max_bytes
 
     def read(self, body: bytes, *, content_encoding: str | None = None) -> Prompt:

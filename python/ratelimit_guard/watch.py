@@ -13,10 +13,10 @@ from ratelimit_guard.live import UNKNOWN, LiveDetector
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import ChallengeSection, Config
     from ratelimit_guard.decision import Decision
-    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.live import Answer
     from ratelimit_guard.request import Request
     from ratelimit_guard.restriction import Inspection, Restriction
@@ -51,7 +51,7 @@ class Watch:
         self._time = unix_time
         self._challenge = self._made(challenge, section.challenge)
         less = section.degrade
-        self._less = less and DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models)
+        self._less = DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models) if less else None
 
     def restriction(self, inspection: Inspection | None, tenant: Tenant) -> Restriction | None:
         """What is done about a request, by its prompt, or by its account alone where there is none to be read."""

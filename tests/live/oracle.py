@@ -5,6 +5,8 @@ simulated day of 26 requests an account. After a round the oracle knows which of
 one of five conclusions, or all of them. `python -m live.oracle` from `tests` prints what each is worth.
 """
 
+# ruff: noqa: T201  it is run by hand, too
+
 from __future__ import annotations
 
 import heapq
@@ -14,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from live.world import START, World
-
 from ratelimit_guard.simulate import SCENARIOS, Call, generate, phrases
 from ratelimit_guard.simulate.campaigns import bank, task
 from ratelimit_guard.simulate.writer import Writer
@@ -109,7 +110,20 @@ class Attacker:
                     phrases_of[piece] = " ".join(words)
 
 
-FILLERS = "kindly rather plainly first then also really simply surely fully here please soundly".split()
+FILLERS = (
+    "kindly",
+    "rather",
+    "plainly",
+    "first",
+    "then",
+    "also",
+    "really",
+    "simply",
+    "surely",
+    "fully",
+    "here",
+    "soundly",
+)
 
 
 class Outcome(NamedTuple):
@@ -128,7 +142,7 @@ def run(attacker: Attacker, budget: str | None) -> Outcome:
         served, attempts, hurt = [], [], 0
         for number in range(ROUNDS):
             passed = tried = 0
-            honest = _honest(attacker.seed, number)
+            honest: Iterator[tuple[float, Call | Attempt]] = _honest(attacker.seed, number)
             mine = ((attempt.time, attempt) for attempt in attacker.round(number))
             for time, one in heapq.merge(honest, mine, key=lambda pair: pair[0]):
                 if isinstance(one, Attempt):
@@ -143,7 +157,7 @@ def run(attacker: Attacker, budget: str | None) -> Outcome:
     return Outcome(tuple(served), tuple(attempts), hurt)
 
 
-def _honest(seed: int, day: int) -> Iterator[tuple[float, Call]]:
+def _honest(seed: int, day: int) -> Iterator[tuple[float, Call | Attempt]]:
     """The same people every day, with other words."""
     scenario = SCENARIOS["small"].before(1.0)
     shift = START + day * DAY - scenario.start

@@ -357,6 +357,5 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_class::<Findings>()?;
     module.add("AREA_SUFFIX", file::AREA_SUFFIX)?;
     module.add("STATE_SUFFIX", file::STATE_SUFFIX)?;
-    module.add("RUNGS", Rung::ALL.map(Rung::name))?;
     Ok(module)
 }

@@ -4,6 +4,7 @@ use super::bodies::{self, Random};
 use super::service::{ROOM, Stock, words};
 use super::{bytes, copy};
 use ratelimit_guard_core::audit::groups::Groups;
+use ratelimit_guard_core::audit::judge::Judge;
 use ratelimit_guard_core::audit::ledger::Ledger;
 use ratelimit_guard_core::audit::record::Column;
 use ratelimit_guard_core::audit::totals::Totals;
@@ -43,7 +44,8 @@ fn log() -> Vec<String> {
 }
 
 fn all(auditor: &Auditor) -> Vec<u8> {
-    let Auditor { detector, correlator, ledger, groups, totals, .. } = auditor;
+    let Auditor { judge, totals, .. } = auditor;
+    let Judge { detector, correlator, ledger, groups, .. } = judge;
     bytes(&(detector, correlator, (ledger, groups, totals)))
 }
 
@@ -54,19 +56,20 @@ fn an_audit_goes_on() {
     let mut whole = auditor();
     log.iter().for_each(|line| whole.feed(line.as_bytes()));
     let end = all(&whole);
-    let convicted = whole.groups.convicted(&whole.correlator.campaigns);
+    let convicted = whole.judge.groups.convicted(&whole.judge.correlator.campaigns);
     assert!(convicted.len() == 1 && !convicted[0].1.examples.is_empty() && whole.totals.skipped[0].0 > 0);
-    let tallies = whole.ledger.tallies();
+    let tallies = whole.judge.ledger.tallies();
     assert!(tallies.len() == 40 && tallies.iter().any(|tally| tally.flag.is_some() && !tally.examples.is_empty()));
     for place in [0, 1, 39, 300, 900, 1_199] {
         let mut auditor = auditor();
         log[..place].iter().for_each(|line| auditor.feed(line.as_bytes()));
-        (auditor.detector, auditor.correlator) = (copy(&auditor.detector), copy(&auditor.correlator));
-        (auditor.ledger, auditor.groups) = (copy(&auditor.ledger), copy(&auditor.groups));
+        (auditor.judge.detector, auditor.judge.correlator) =
+            (copy(&auditor.judge.detector), copy(&auditor.judge.correlator));
+        (auditor.judge.ledger, auditor.judge.groups) = (copy(&auditor.judge.ledger), copy(&auditor.judge.groups));
         auditor.totals = copy(&auditor.totals);
         log[place..].iter().for_each(|line| auditor.feed(line.as_bytes()));
         assert!(all(&auditor) == end, "from {place}");
-        assert_eq!(format!("{:?}", auditor.ledger.tallies()), format!("{tallies:?}"));
+        assert_eq!(format!("{:?}", auditor.judge.ledger.tallies()), format!("{tallies:?}"));
     }
 }
 
@@ -82,5 +85,5 @@ fn empty_ones_are_small() {
 pub fn small() -> (Ledger, Groups, Totals) {
     let mut auditor = auditor();
     log()[..600].iter().for_each(|line| auditor.feed(line.as_bytes()));
-    (auditor.ledger, auditor.groups, auditor.totals)
+    (auditor.judge.ledger, auditor.judge.groups, auditor.totals)
 }
