@@ -70,7 +70,7 @@ $(BENCH): $(BUILD) bench/requirements.txt
 	PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/maturin develop --release --quiet
 	touch $@
 
-demo: build ## four real servers share one limit; prints what came through
+demo: build ## a simulated day of honest tenants and a campaign against four guarded workers; about a minute
 	$(BIN)/python -m demo
 
 wheel: setup ## build the wheel into dist/
