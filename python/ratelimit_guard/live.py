@@ -179,7 +179,7 @@ class LiveDetector:
         stats = self._live.stats()
         if (convicted := stats["convicted"]) != self._convicted:
             if convicted > self._convicted and stats["leader"] == os.getpid():
-                log.warning("detector: %d campaigns are convicted: see `ratelimit-guard live`", convicted)
+                log.warning("detector: convicted campaigns: %d; see `ratelimit-guard live`", convicted)
             self._convicted = convicted
 
     def _restriction(self, sight: _live.Sight, tenant: Tenant, now: float) -> Restriction:
