@@ -154,7 +154,9 @@ impl<'p> Desk<'p> {
         }
         let path = journal_path(&post.state);
         let journal = Journal::open(&path, area.id(), |position, words| {
-            if position > since && let Some(record) = Record::read(words) {
+            if position > since
+                && let Some(record) = Record::read(words)
+            {
                 fold(&mut folder, area, &record, &trouble);
                 since = position;
             }

@@ -11,8 +11,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 pub const MAX_SUBJECTS: usize = 1 << 16;
 
 /// What is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[derive(BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum Rung {

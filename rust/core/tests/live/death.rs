@@ -122,9 +122,13 @@ fn a_dead_teller_tells_nothing_false() {
             assert_eq!(book.get(KEY), None);
         };
         at_every_point(make, |memory| _ = Book::new(memory).set_told(KEY, NEW), look);
-        at_every_point(make, |memory| Book::new(memory).remove(KEY), |memory, _| {
-            let found = Book::new(memory).get(KEY);
-            assert!([None, is_known.then_some(OLD)].contains(&found), "{found:?}");
-        });
+        at_every_point(
+            make,
+            |memory| Book::new(memory).remove(KEY),
+            |memory, _| {
+                let found = Book::new(memory).get(KEY);
+                assert!([None, is_known.then_some(OLD)].contains(&found), "{found:?}");
+            },
+        );
     }
 }

@@ -38,7 +38,10 @@ fn assert_whole(outgoing: &Outgoing<'_>) -> Box<Observation> {
     assert_eq!((seen.answer, seen.is_declared), (outgoing.answer, outgoing.is_declared));
     assert_eq!(seen.answer_tokens, outgoing.answer_tokens.map(|tokens| tokens.min(u32::MAX - 1)));
     let (found, sent) = (&seen.facts, outgoing.facts);
-    assert_eq!((found.words, found.digest, found.system, found.suffix), (sent.words, sent.digest, sent.system, sent.suffix));
+    assert_eq!(
+        (found.words, found.digest, found.system, found.suffix),
+        (sent.words, sent.digest, sent.system, sent.suffix)
+    );
     assert_eq!((&found.keys, &found.places, found.user_place), (&sent.keys, &sent.places, sent.user_place));
     assert_eq!((&found.prefixes, &found.segments), (&sent.prefixes, &sent.segments));
     assert_eq!((found.assistant_turns, found.capability), (sent.assistant_turns, sent.capability));
@@ -154,7 +157,15 @@ fn a_moment_that_is_none_is_no_record() {
     let facts = Service::new(None).facts(&["hello"]);
     for time in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let names = ["a"; 3];
-        let outgoing = Outgoing { time, who: [1; 3], names, answer: (0, 0), answer_tokens: None, is_declared: false, facts: &facts };
+        let outgoing = Outgoing {
+            time,
+            who: [1; 3],
+            names,
+            answer: (0, 0),
+            answer_tokens: None,
+            is_declared: false,
+            facts: &facts,
+        };
         assert_eq!(Record::read(&written(&outgoing)), None, "{time}");
     }
 }
@@ -216,5 +227,13 @@ fn an_empty_prompt_is_a_record() {
     scanner.scan(body.as_bytes(), &mut fields).unwrap();
     let facts = facts(body.as_bytes(), &fields, &Keys::new(Seed([1, 2])), &mut Scratch::default());
     let names = [""; 3];
-    assert_whole(&Outgoing { time: 0.0, who: [0; 3], names, answer: (0, 0), answer_tokens: Some(0), is_declared: false, facts: &facts });
+    assert_whole(&Outgoing {
+        time: 0.0,
+        who: [0; 3],
+        names,
+        answer: (0, 0),
+        answer_tokens: Some(0),
+        is_declared: false,
+        facts: &facts,
+    });
 }
