@@ -80,7 +80,7 @@ class RateLimitMiddleware:
             return
         body = await read_body(scope, receive, most=watch.max_body_bytes, deadline=watch.body_timeout_s)
         if body.problem == "timeout":
-            await _answer(send, too_slow())
+            await _answer(send, too_slow(scope.get("http_version", "1.1")))
             return
         checked = guard.check_body(request, plan, body.bytes, watch)
         receive = body.receive

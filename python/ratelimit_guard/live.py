@@ -7,13 +7,14 @@ operator's own files (mode 0600).
 
 from __future__ import annotations
 
-import atexit
+import fcntl
 import hashlib
 import hmac
 import logging
 import os
 import shutil
 import weakref
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.address import Proxies, client_address
 from ratelimit_guard.baseline import Baseline
+from ratelimit_guard.errors import StoreError
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.restriction import Inspection, Restriction
 from ratelimit_guard.stores.shared import resolve
@@ -38,6 +40,8 @@ MAX_REMEMBERED = 16_384
 """Peers whose address was worked out."""
 LOOK_EVERY = 64
 """Observations between two looks for what the operator should hear of."""
+MAX_TIME = 1e11
+"""Unix time up to which a clock is believed."""
 log = logging.getLogger("ratelimit_guard")
 
 
@@ -63,7 +67,7 @@ class LiveDetector:
         section = config.detector
         assert section is not None
         self.section = section
-        self._time = unix_time
+        self._clock, self._known_time = unix_time, 0.0
         self._enforced = section.mode == "enforce"
         baseline = Baseline.load(section.baseline) if section.baseline else None
         trusted = baseline if baseline and not baseline.is_empty else None
@@ -72,25 +76,39 @@ class LiveDetector:
         self._live = open_live(section, trusted, area, state)
         self._secret = secret or self._live.secret
         self._reader = Reader(secret=self._secret, judges=True)
+        self.follow(config)
+        self._process = 0
+        self._started: dict[int, object] = {}
+        self._untold, self._convicted = 0, 0
+
+    def follow(self, config: Config) -> None:
+        """Heed what a reload may change: declared uses and trusted proxies."""
         self._declared = {tenant.id for tenant in config.tenants if tenant.use}
         self._proxies = Proxies.of(config.identity.trusted_proxies)
         self._addresses: dict[str | None, str] = {}
-        self._process = 0
-        self._untold, self._convicted = 0, 0
+
+    def now(self) -> float:
+        """Unix time in seconds; of a clock that says nothing usable, what it said last."""
+        now = self._clock()
+        if 0.0 <= now <= MAX_TIME:
+            self._known_time = now
+        return self._known_time
 
     def inspect(self, body: bytes | None, tenant: Tenant, content_encoding: str | None = None) -> Inspection | None:
         """Read a prompt and see what it belongs to; None when there is none. Cost: 6 µs for 1 KB."""
+        if self._process != os.getpid():
+            self._start()
         if not body:
             return None
         prompt = self._reader.read(body, content_encoding=content_encoding)
         if not prompt:
             return None
-        return Inspection(prompt, self._live.look(prompt, tenant.account, tenant.id), self._time())
+        return Inspection(prompt, self._live.look(prompt, _text(tenant.account), _text(tenant.id)), self.now())
 
     def standing(self, tenant: Tenant) -> Restriction | None:
         """What is done about an account whatever it sends, before anything was read. Cost: 0.2 µs."""
-        sight = self._live.standing(tenant.account)
-        return None if sight is None else self._restriction(sight, tenant, self._time())
+        sight = self._live.standing(_text(tenant.account))
+        return None if sight is None else self._restriction(sight, tenant, self.now())
 
     def restriction(self, inspection: Inspection, tenant: Tenant) -> Restriction | None:
         """What is done about a request."""
@@ -109,16 +127,14 @@ class LiveDetector:
         """Tell of an answered request. Never waits: False when there was no room, which is counted. Cost: 2 µs with
         an answer of 1 KB.
         """
-        if self._process != os.getpid():
-            self._start()
         given, tokens = self._known(answer)
         told = self._live.add(
             inspection.prompt,
-            tenant.account,
-            tenant.id,
+            _text(tenant.account),
+            _text(tenant.id),
             time=inspection.at,
-            request=request,
-            address=address,
+            request=_text(request),
+            address=_text(address),
             answer=given,
             answer_tokens=tokens,
             declared=tenant.id in self._declared,
@@ -163,13 +179,20 @@ class LiveDetector:
         """Save what is known, if it is this process that folds, and let another one."""
         if self._process == os.getpid():
             self._process = 0
+            self._started.clear()
             self._live.stop()
 
     def _start(self) -> None:
-        self._process = os.getpid()
-        self._live.start()
-        stop, itself = LiveDetector.stop, weakref.ref(self)
-        atexit.register(lambda: stop(found) if (found := itself()) is not None else None)
+        """Take part in the election, from this process on, once: of threads that come at the same time one does it."""
+        process, mine = os.getpid(), object()
+        if self._started.setdefault(process, mine) is not mine:
+            return
+        try:
+            self._live.start()
+        except StoreError as error:  # the other workers still fold
+            log.warning("detector: %s", error)
+        weakref.finalize(self, _leave, process, self._live.stop)
+        self._process = process
 
     def _tell(self) -> None:
         """What the operator should hear of, from the process that knows it first-hand."""
@@ -184,16 +207,31 @@ class LiveDetector:
 
     def _restriction(self, sight: _live.Sight, tenant: Tenant, now: float) -> Restriction:
         name = None if sight.campaign is None else f"C{sight.campaign}"
-        reference = self._live.reference(tenant.account, sight.campaign, now)
+        reference = self._live.reference(_text(tenant.account), sight.campaign, now)
         return Restriction(sight.level, name, sight.whole, sight.score, reference, self._enforced)
 
     def _places(self, config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
-        if config.store.kind == "memory":
-            folder = mkdtemp(prefix="ratelimit-guard-", dir=_memory())
-            weakref.finalize(self, _remove, folder, os.getpid())
-            area = Path(folder) / f"{config.namespace}{AREA_SUFFIX}"
-            return area, area.with_name(area.name + STATE_SUFFIX)
-        return places(config, baseline)
+        if config.store.kind != "memory":
+            return places(config, baseline)
+        folder = mkdtemp(prefix="ratelimit-guard-", dir=_memory())
+        weakref.finalize(self, _leave, os.getpid(), partial(shutil.rmtree, folder, ignore_errors=True))
+        shared, state = places(config, baseline)
+        area = Path(folder) / shared.name
+        if self.section.state is None or not self._takes(state):
+            state = area.with_name(state.name)
+        return area, state
+
+    def _takes(self, state: Path) -> bool:
+        """Have the state for this process and its forks: others whose counters are their own would write over it."""
+        try:
+            state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = state.with_name(f"{state.name}.lock").open("ab")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            log.warning("detector: %s is not used and what is learned ends with the process: %s", state, error.strerror)
+            return False
+        weakref.finalize(self, lock.close)
+        return True
 
 
 def open_live(section: DetectorSection, baseline: Baseline | None, area: Path, state: Path) -> _live.Live:
@@ -228,6 +266,17 @@ def places(config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
 def _rungs(section: DetectorSection) -> list[str]:
     allowed = {"challenge": section.challenge is not None, "degrade": section.degrade is not None}
     return [name for name, is_allowed in {**allowed, "block": section.block}.items() if is_allowed]
+
+
+def _leave(process: int, last: Callable[[], object]) -> None:
+    """Do the last thing, in the process that has to: those which it forked inherit this."""
+    if process == os.getpid():
+        last()
+
+
+def _text(name: str) -> str:
+    """As UTF-8 can hold it: a name that a lookup found may have halves of a surrogate pair."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def _memory() -> str | None:

@@ -98,7 +98,9 @@ class Passing:
     def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         """Take the place of the server's `start_response`; what the app writes by its result is read too."""
         code = int(status[:3]) if status[:3].isdigit() else 500
-        fields = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
+        fields = [
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
+        ]
         self._text = AnswerText(code, fields) if 200 <= code < 300 else None
         write = self._start_response(status, headers, *exc_info)
 
@@ -139,9 +141,11 @@ class _Pieces:
         return self
 
     def __next__(self) -> bytes:
-        chunk = next(self._pieces)
-        self._feed(chunk)
-        return chunk
+        for chunk in self._pieces:
+            self._feed(chunk)
+            return chunk
+        self._end()
+        raise StopIteration
 
     def close(self) -> None:
         try:
