@@ -1,5 +1,6 @@
-"""The demo's traffic for a long time: `python -m demo.soak --minutes 30`. Exit code 1 when a heavy tenant was restricted or
-refused, an observation was lost, or memory grew.
+"""The demo's traffic for a long time: `python -m demo.soak --minutes 30`.
+
+Exit code 1 when a heavy tenant was restricted or refused, an observation was lost, or memory grew.
 
 A simulated day takes as long as in the demo, so half an hour is two months of the same people and one campaign.
 """
@@ -49,12 +50,14 @@ async def watch(fleet: Fleet, desk: Desk, statuses: Counter[tuple[str, int | Non
         seen.append(sum(each))
         heavy = {status: count for (kind, status), count in statuses.items() if kind == HEAVY}
         told = {name: stats[name] for name in ("folded", "dropped", "torn", "convicted", "terms", "saved")}
-        print(f"{monotonic() - began:5.0f} s  {' '.join(f'{mb:6.1f}' for mb in each)} MB  heavy {heavy}  {told}", flush=True)
+        megabytes = " ".join(f"{one:6.1f}" for one in each)
+        print(f"{monotonic() - began:5.0f} s  {megabytes} MB  heavy {heavy}  {told}", flush=True)
 
 
 async def run(minutes: float) -> int:
     """Drive, watch, judge; the exit code."""
-    play = replace(PLAYS["demo"], scenario=replace(PLAYS["demo"].scenario, days=minutes * 60 / PLAYS["demo"].seconds + 1))
+    day = PLAYS["demo"]
+    play = replace(day, scenario=replace(day.scenario, days=minutes * 60 / day.seconds + 1))
     statuses, seen = Counter[tuple[str, int | None]](), list[float]()
 
     def note(result: Result) -> None:
@@ -62,7 +65,7 @@ async def run(minutes: float) -> int:
 
     prefix = f"ratelimit-guard-soak-{os.getpid()}-"
     with TemporaryDirectory(prefix=prefix, dir="/dev/shm") as shared, TemporaryDirectory(prefix=prefix) as folder:
-        baseline = learn(PLAYS["demo"], Path(folder))
+        baseline = learn(day, Path(folder))
         home = prepare(play, baseline, Path(shared), Path(folder))
         async with running_fleet(home, lambda said: print(said, flush=True)) as fleet:
             desk = Desk(home.tiers)
@@ -86,7 +89,8 @@ def _judge(play, statuses, seen, found, stats) -> int:
     grown = max(seen[len(seen) // 2 :]) / seen[len(seen) // 2] if len(seen) > 3 else 1.0
     lost = stats["dropped"] + stats["torn"]
     print(f"answers: {dict(sorted(statuses.items(), key=str))}")
-    print(f"heavy tenants restricted: {len(restricted)}, refused: {refused}; lost: {lost}; memory in the second half × {grown:.2f}")
+    print(f"heavy tenants restricted: {len(restricted)}, refused: {refused}; observations lost: {lost}")
+    print(f"memory in the second half: {grown:.2f} times as much")
     return 1 if restricted or refused or lost or grown > GROWTH else 0
 
 

@@ -133,6 +133,8 @@ def _related(payers: Mapping[str, str] | None) -> list[tuple[str, str]]:
 
 
 def account_result(row: dict[str, Any], thresholds: Mapping[str, float], **decided: Any) -> AccountResult:
+    """An account as the engine tells of it, which `row` then no longer does."""
+
     def signal(name: str, events: int, counted: int, evidence: float) -> Signal:
         threshold = thresholds[name] if name in CONVICTING else None
         return Signal(name, events, counted, max(evidence, 0.0), threshold, HONEST_RATES[name])

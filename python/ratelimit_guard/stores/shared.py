@@ -54,6 +54,7 @@ class SharedStore(TableStore):
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
+    """The file that a store's path means. `ConfigError` for one that no file can have."""
     wrong = ConfigError(f"store path {path!r:.100}: write a name such as 'api' or a file path")
     try:
         text = os.fspath(path)
