@@ -99,7 +99,9 @@ class Passing:
     def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         """Take the place of the server's `start_response`; what the app writes by its result is read too."""
         code = int(status[:3]) if status[:3].isdigit() else 500
-        fields = [(name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
+        fields = [
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
+        ]
         self._text = AnswerText(code, fields) if 200 <= code < 300 else None
         write = self._start_response(status, headers, *exc_info)
 
@@ -148,8 +150,9 @@ class _Pieces:
 
     def close(self) -> None:
         try:
-            if hasattr(self._body, "close"):
-                self._body.close()
+            close: Callable[[], None] | None = getattr(self._body, "close", None)
+            if close is not None:
+                close()
         finally:
             self._end()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.simulate import Call
     from ratelimit_guard.watch import Checked, Watch
 
-SECRET = b"of hashes, key 1"
+SECRET = b"of hashes, key  1"
 NOTHING_KNOWN = SimpleNamespace(secret=SECRET, guard=lambda _: None, known=None, suspects=lambda _: ())
 LEARNED = 1_000
 """Calls after which the campaign is convicted, with this secret."""
@@ -46,7 +46,13 @@ def calls() -> tuple[Call, ...]:
 
 def values(**changes: Any) -> dict[str, Any]:
     """A tier file: `detector` is added to what is there, anything else takes its place."""
-    detector = {"mode": "enforce", "delay_s": 0.0, "patience_s": PATIENCE, "calm_s": CALM, **changes.pop("detector", {})}
+    detector = {
+        "mode": "enforce",
+        "delay_s": 0.0,
+        "patience_s": PATIENCE,
+        "calm_s": CALM,
+        **changes.pop("detector", {}),
+    }
     return {
         "version": 1,
         "store": {"kind": "memory", "capacity": 10_000},

@@ -149,7 +149,11 @@ def test_shadow_changes_nothing_and_tells() -> None:
         request = post(call.tenant, call.account)
         decision, other = scene.send(request, call.body).decision, twin.guard.check(request)
         assert scene.guard.fields(decision) == twin.guard.fields(other)
-        assert (decision.action, decision.reason, str(decision.result)) == (other.action, other.reason, str(other.result))
+        assert (decision.action, decision.reason, str(decision.result)) == (
+            other.action,
+            other.reason,
+            str(other.result),
+        )
         event = scene.events[-1].decision
         assert len(scene.events) == place + 1
         assert event.restriction is not None
