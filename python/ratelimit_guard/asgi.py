@@ -158,8 +158,8 @@ class _Watched(_Response):
         """Did the app begin an answer that is no error?"""
         return self._text is not None
 
-    def answer(self) -> Answer:
-        return UNKNOWN if self._text is None else Answer(self._text.text(), self._text.tokens())
+    def answer(self) -> AnswerText | Answer:
+        return UNKNOWN if self._text is None else self._text
 
     async def send(self, message: Message) -> None:
         await super().send(message)

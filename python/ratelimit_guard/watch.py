@@ -13,6 +13,7 @@ from ratelimit_guard.live import UNKNOWN, LiveDetector
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import ChallengeSection, Config, DetectorSection
     from ratelimit_guard.decision import Decision
@@ -84,7 +85,7 @@ class Watch:
             return Checked(decision, inspection)
         return Checked(decision._replace(action="degrade", degraded=degraded.what), inspection, degraded.body)
 
-    def observe(self, request: Request | None, checked: Checked, answer: Answer = UNKNOWN) -> None:
+    def observe(self, request: Request | None, checked: Checked, answer: AnswerText | Answer = UNKNOWN) -> None:
         """Tell of a request that was answered."""
         tenant = checked.decision.tenant
         if checked.inspection is None or tenant is None:

@@ -12,7 +12,6 @@ from ratelimit_guard.body import read_environ
 from ratelimit_guard.decision import EXEMPT
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
-from ratelimit_guard.live import Answer
 from ratelimit_guard.request import from_environ
 from ratelimit_guard.response import no_length
 
@@ -90,10 +89,10 @@ class RateLimitMiddleware:
 class Passing:
     """A response that is read while it passes; when it is closed, or has come to its end, it was answered."""
 
-    def __init__(self, start_response: Start, observe: Callable[[Answer], None]) -> None:
+    def __init__(self, start_response: Start, observe: Callable[[AnswerText], None]) -> None:
         """`observe` is told of an answer that is no error, once."""
         self._start_response = start_response
-        self._observe: Callable[[Answer], None] | None = observe
+        self._observe: Callable[[AnswerText], None] | None = observe
         self._text: AnswerText | None = None
 
     def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
@@ -128,7 +127,7 @@ class Passing:
         """Tell, if there was an answer."""
         observe, self._observe = self._observe, None
         if observe is not None and self._text is not None:
-            observe(Answer(self._text.text(), self._text.tokens()))
+            observe(self._text)
 
 
 class _Pieces:

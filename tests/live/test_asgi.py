@@ -329,7 +329,7 @@ async def test_answers_are_read_while_they_pass(monkeypatch: pytest.MonkeyPatch)
     told: list[Any] = []
 
     def observe(*_: Any, answer: Any, **__: Any) -> None:
-        told.append(answer)
+        told.append((answer.text(), answer.tokens()))
 
     monkeypatch.setattr(scene.live, "observe", observe)
     await send_body(RateLimitMiddleware(Echo(pieces=3), scene.guard), question())

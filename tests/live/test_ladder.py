@@ -214,7 +214,8 @@ def test_up_by_patience_and_down_by_calm() -> None:
     at = scene.now
     for days, rung in ((0.9, "degrade"), (1, "challenge"), (1.9, "challenge"), (2, "throttle"), (9, "throttle")):
         scene.now = at + days * (CALM + 1_000)
-        scene.send(post("quiet", "one"), question())
+        for _ in range(2):
+            scene.send(post("quiet", "one"), question())
         scene.settle()
         assert scene.stats["rungs"] == {1: rung}
 

@@ -286,9 +286,6 @@ Path(sys.argv[1], "result").write_text(str(scene.stats["terms"] - terms))
 """
 
 
-@pytest.mark.xfail(
-    reason="the seat's lock is inherited by a fork of the elected process, and lives as long", strict=True
-)
 def test_a_fork_of_the_elected_process_can_take_over(tmp_path: Path) -> None:
     """The parent dies; its child, which observes too, must be elected."""
     code = ORPHAN.format(first="scene.send(post(), question())")

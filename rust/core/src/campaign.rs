@@ -16,7 +16,7 @@
 
 pub mod campaigns;
 pub mod cells;
-mod convicted;
+pub mod convicted;
 pub mod provenance;
 pub mod rotator;
 pub mod shared;

@@ -10,13 +10,14 @@ use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::layout::WORDS_HOST;
 use ratelimit_guard_core::table::Memory;
 use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
-use rustix::fs::{fallocate, flock, fstat, fstatfs, ftruncate, lstat, open, rename, unlink};
+use rustix::fs::{fallocate, fcntl_lock, flock, fstat, fstatfs, ftruncate, lstat, open, rename, unlink};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Mutex, PoisonError};
 
 /// After a table's path: the file whose lock lets one process look and make. No table may be called so.
 pub const LOCK_SUFFIX: &str = ".ratelimit-guard-lock";
@@ -196,15 +197,41 @@ fn make_parent(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A lock that is held as long as this lives, or its process.
-pub struct Seat(#[allow(dead_code)] File); // what it is good for is being dropped
+/// A lock that is held as long as this lives, or its process. Children that it forks do not hold it: one of them that
+/// does nothing but live on would keep everybody else out.
+pub struct Seat(Place);
+
+/// Process, device and inode.
+type Place = (u32, u64, u64);
+
+/// Such a lock is the process's own: a second one of its would be granted, and closing any file of that name would let
+/// the first one go.
+static HELD: Mutex<Vec<(Place, File)>> = Mutex::new(Vec::new());
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).retain(|(place, _)| *place != self.0);
+    }
+}
 
 /// Take the lock at `path` if nobody has it.
 pub fn try_seat(path: &Path) -> Result<Option<Seat>, Error> {
+    // A child forked while this is taken never gets it, and leaves the lock to others.
+    let Ok(mut held) = HELD.try_lock() else { return Ok(None) };
+    let process = std::process::id();
+    held.retain(|((holder, ..), _)| *holder == process);
+    let place = |stat: rustix::fs::Stat| (process, stat.st_dev as u64, stat.st_ino as u64);
+    if lstat(path).is_ok_and(|stat| held.iter().any(|(taken, _)| *taken == place(stat))) {
+        return Ok(None);
+    }
     let file = open_own(path, OFlags::CREATE)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(Seat(file))),
-        Err(Errno::WOULDBLOCK) | Err(Errno::INTR) => Ok(None),
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {
+            let place = place(fstat(&file).map_err(|why| failed("look at", why))?);
+            held.push((place, file));
+            Ok(Some(Seat(place)))
+        }
+        Err(Errno::AGAIN | Errno::ACCESS | Errno::INTR) => Ok(None),
         Err(why) => Err(failed("lock", why)),
     }
 }

@@ -14,6 +14,8 @@ use std::path::Path;
 const FRAME: usize = 3;
 /// Longest record in words.
 const MAX_WORDS: usize = 1 << 16;
+/// Longest journal, where no state can be saved: it is read as a whole.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// A journal of one area.
 pub struct Journal {
@@ -49,6 +51,9 @@ impl Journal {
 
     /// Add records with the positions where they ended.
     pub fn append(&mut self, records: &[(u64, Vec<u64>)]) -> Result<(), Error> {
+        if self.bytes > MAX_BYTES {
+            return Err(Error::store("the journal is full, because the state cannot be saved"));
+        }
         let mut bytes = Vec::new();
         for (position, words) in records {
             let head = [*position, words.len() as u64, checksum(*position, words)];

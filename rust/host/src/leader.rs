@@ -32,6 +32,8 @@ const BATCH: usize = 256;
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 /// Bytes of journal from which the state is saved earlier: reading them again takes half a second.
 const JOURNAL_BYTES: u64 = 32 << 20;
+/// What failed is tried again after so long at the earliest.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a process needs to lead.
 pub struct Post {
@@ -93,7 +95,13 @@ impl Term {
     fn run(&self) {
         while !self.stop.load(SeqCst) {
             match file::try_seat(&self.post.seat) {
-                Ok(Some(seat)) => self.lead(seat),
+                // What brings this one down must not end the thread: nobody would hear of it.
+                Ok(Some(seat)) => {
+                    if catch_unwind(AssertUnwindSafe(|| self.lead(seat))).is_err() {
+                        self.trouble(&Error::store("the detector broke down and begins anew: please report this"));
+                        std::thread::park_timeout(TRY_AGAIN);
+                    }
+                }
                 Ok(None) => {}
                 Err(why) => self.trouble(&why),
             }
@@ -115,7 +123,9 @@ impl Term {
                 std::thread::park_timeout(REST);
             }
         }
-        desk.take(|why| self.trouble(why));
+        // What waits now: others may go on telling.
+        let end = desk.position + self.post.area.ring().waiting();
+        while desk.position < end && desk.take(|why| self.trouble(why)) > 0 {}
         desk.save(|why| self.trouble(why));
     }
 
@@ -154,12 +164,14 @@ impl<'p> Desk<'p> {
         }
         let path = journal_path(&post.state);
         let journal = Journal::open(&path, area.id(), |position, words| {
-            if position > since && let Some(record) = Record::read(words) {
+            if position > since
+                && let Some(record) = Record::read(words)
+            {
                 fold(&mut folder, area, &record, &trouble);
                 since = position;
             }
         });
-        let journal = journal.map_err(|why| trouble(&why)).ok();
+        let journal = journal.map_err(|why| trouble(&at(&path)(why))).ok();
         let position = area.ring().read_up_to().max(since);
         let (batch, room) = (Vec::new(), Vec::new());
         let saved_at = Instant::now();
@@ -210,7 +222,8 @@ impl<'p> Desk<'p> {
 
     fn is_save_due(&self) -> bool {
         let is_long = self.journal.as_ref().is_some_and(|journal| journal.len() >= JOURNAL_BYTES);
-        self.is_asked || self.folded > 0 && (is_long || self.saved_at.elapsed() >= SAVE_EVERY)
+        let wait = if is_long { TRY_AGAIN } else { SAVE_EVERY };
+        self.is_asked || self.folded > 0 && self.saved_at.elapsed() >= wait
     }
 
     fn save(&mut self, trouble: impl Fn(&Error)) {
@@ -218,15 +231,17 @@ impl<'p> Desk<'p> {
         (self.saved_at, self.folded, self.is_asked) = (Instant::now(), 0, false);
         let mark = Mark { area: area.id(), position: self.position, secret: area.seed().0 };
         let state = State::bytes(&self.folder, mark);
-        let saved = state.and_then(|bytes| file::replace(&self.post.state, &bytes));
+        let saved = state.and_then(|bytes| file::replace(&self.post.state, &bytes).map_err(at(&self.post.state)));
         if let Err(why) = saved {
             // The journal still has all since the last time.
             return trouble(&why);
         }
         area.saved().fetch_add(1, SeqCst);
-        if self.journal.as_mut().is_none_or(|journal| journal.clear().is_err()) {
-            self.journal = Journal::open(&journal_path(&self.post.state), area.id(), |_, _| {}).ok();
-        }
+        let path = journal_path(&self.post.state);
+        let open = || Journal::open(&path, area.id(), |_, _| {});
+        let journal = self.journal.take().map_or_else(open, Ok);
+        let cleared = journal.and_then(|mut journal| journal.clear().map(|()| journal));
+        self.journal = cleared.map_err(|why| trouble(&at(&path)(why))).ok();
     }
 }
 
@@ -239,10 +254,15 @@ fn fold(folder: &mut Folder, area: &Area<Mapping>, record: &Record, trouble: &im
 
 /// Read the saved state into a folder; up to where in the ring it goes.
 fn read_state(path: &Path, area: &Area<Mapping>, folder: &mut Folder) -> Result<u64, Error> {
-    match file::read(path)? {
+    match file::read(path).map_err(at(path))? {
         Some(bytes) => State::read(&bytes)?.restore(folder, area.id(), area.seed()),
         None => Ok(0),
     }
+}
+
+/// Which file it was.
+fn at(path: &Path) -> impl Fn(Error) -> Error {
+    move |why| Error::store(format!("{path:?}: {why}"))
 }
 
 fn journal_path(state: &Path) -> PathBuf {

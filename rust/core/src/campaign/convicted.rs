@@ -76,6 +76,7 @@ impl Correlator {
         for rotator in self.accounts.values_mut().filter(|rotator| self.campaigns.root(rotator.campaign) == campaign) {
             *rotator = Rotator::default();
         }
+        self.provenance.acquit(|number| self.campaigns.root(number) == campaign);
         self.standings.forget(|home| self.campaigns.root(home) == campaign);
         self.campaigns.acquit(campaign);
         keys.len()

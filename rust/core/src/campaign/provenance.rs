@@ -32,6 +32,8 @@ pub const MIN_PARTNERS: usize = 3;
 pub const MIN_PARTNERS_KNOWN: usize = 2;
 /// Evidence of a member: as many as a campaign needs convict.
 const NATS: f64 = 1.6;
+/// Campaign of seats whose relay the operator released: their links say nothing.
+const ACQUITTED: u32 = u32::MAX;
 /// Cells that an answer may stand in.
 const WAYS: usize = 4;
 
@@ -119,7 +121,21 @@ impl Provenance {
         partners
     }
 
+    /// Those of a campaign that is none may go on.
+    pub fn acquit(&mut self, is_its: impl Fn(u32) -> bool) {
+        for seat in self.seats.values_mut().filter(|seat| is_its(seat.campaign)) {
+            *seat = Seat { campaign: ACQUITTED, ..Seat::default() };
+        }
+    }
+
+    fn is_acquitted(&self, tenant: u32) -> bool {
+        self.seats.get(u64::from(tenant)).is_some_and(|seat| seat.campaign == ACQUITTED)
+    }
+
     fn link(&mut self, tenant: u32, partner: u32, now: u64, campaigns: &mut Campaigns) {
+        if self.is_acquitted(tenant) || self.is_acquitted(partner) {
+            return;
+        }
         let worth = |seat: &Seat| (seat.campaign != 0, seat.partners.len());
         let other = self.seats.get(u64::from(partner)).map_or(0, |seat| campaigns.root(seat.campaign));
         let (seat, _) = self.seats.entry(u64::from(tenant), Seat::default, worth);

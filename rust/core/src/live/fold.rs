@@ -2,16 +2,19 @@
 
 use super::area::Area;
 use super::ladder::{Ladder, Rung, Steps};
-use super::look::{Piece, Standing, told_name};
+use super::look::{NAMES, Piece, Standing, told_name};
 use super::record::{Observation, Record};
 use crate::audit::judge::{Case, Judge, Judged};
 use crate::audit::ledger::Entry;
 use crate::campaign::cells::Cell;
+use crate::campaign::convicted::Membership;
 use crate::campaign::shared::keys;
 use crate::detector::Level;
+use crate::detector::profile::Profile;
 use crate::hash::{ByHash, mix};
 use crate::sync::Relaxed;
 use crate::table::Memory;
+use std::collections::HashSet;
 
 /// Requests from which on the standing of an account is told whatever it is: one match in so many is no habit.
 const ESTABLISHED: u32 = 25;
@@ -21,6 +24,9 @@ const WALK: usize = 32;
 const QUIET: f64 = 600.0;
 /// Accounts that operators released: decisions of people, which are few.
 pub const MAX_RELEASED: usize = 1 << 16;
+
+/// Accounts that can be told of, half a kilobyte each: a service runs for longer than a log.
+const MAX_LINES: usize = 1 << 17;
 
 /// Folds records.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub struct Folder {
     /// Convicted campaigns when all was told last.
     told: usize,
     quiet_at: f64,
+    /// When the request before came.
+    previous: f64,
 }
 
 impl Folder {
@@ -52,6 +60,7 @@ impl Folder {
             walk: [0; 2],
             told: 0,
             quiet_at: f64::NEG_INFINITY,
+            previous: f64::INFINITY,
         }
     }
 
@@ -77,10 +86,38 @@ impl Folder {
         for place in 0..area.pieces().capacity() {
             self.untell_piece(area, place);
         }
-        for (name, stand) in self.campaigns.iter() {
-            area.rung(name as u32).store(stand.rung as u64, Relaxed);
-        }
+        self.tell_rungs(area);
+        self.tell_accounts(area);
         area.convicted().store(convicted as u64, Relaxed);
+    }
+
+    /// What has faded or become part of another takes its rung with it: its name may be told of a new one some day.
+    fn tell_rungs<M: Memory>(&mut self, area: &Area<M>) {
+        let campaigns = self.judge.correlator.campaigns.iter().map(|(_, campaign)| told_name(campaign.name));
+        let alive: HashSet<u64> = campaigns.map(u64::from).collect();
+        let gone: Vec<u64> = self.campaigns.iter().map(|(name, _)| name).filter(|name| !alive.contains(name)).collect();
+        gone.into_iter().for_each(|name| self.campaigns.remove(name));
+        for name in 1..=NAMES {
+            let rung = self.campaigns.stand(u64::from(name)).map_or(Rung::Observe, |stand| stand.rung);
+            area.rung(name).store(rung as u64, Relaxed);
+        }
+    }
+
+    /// A new area knows nobody of whom something was told in the one before.
+    fn tell_accounts<M: Memory>(&self, area: &Area<M>) {
+        let book = area.accounts();
+        for &account in self.judge.suspects.keys() {
+            book.set_told(account, Standing { is_released: true, ..Standing::default() }.told());
+        }
+        for (account, stand) in self.accounts.iter().filter(|(account, _)| book.get(*account).is_none()) {
+            let requests = self.judge.detector.accounts.get(account).map_or(0, Profile::requests);
+            let Membership { campaign, is_member, is_usual, score, .. } =
+                self.judge.correlator.membership(account, requests);
+            let campaign = told_name(self.judge.correlator.campaigns.name(campaign));
+            let (rung, score) = (stand.rung, score.max(1.0) as f32);
+            let standing = Standing { rung, is_whole: true, is_member, is_usual, is_released: false, campaign, score };
+            book.set_told(account, standing.told());
+        }
     }
 
     fn observe<M: Memory>(&mut self, area: &Area<M>, seen: &Observation) {
@@ -92,21 +129,27 @@ impl Folder {
         let is_declared = *is_declared || self.released.contains_key(&account);
         let (answer, answer_tokens) = (*answer, *answer_tokens);
         let case = Case { entry, account, tenant, network, facts, answer_tokens, answer, is_declared };
+        if self.judge.ledger.tallies().len() >= MAX_LINES {
+            self.judge.ledger.halve();
+        }
         let judged = self.judge.add(&case);
-        self.tell_account(area, account, &judged, seen.time);
-        self.tell_campaign(area, &judged, seen.time);
+        // A clock may be wrong for one request, and right again for the next.
+        let time = seen.time.min(std::mem::replace(&mut self.previous, seen.time));
+        self.tell_account(area, &case, &judged, time);
+        self.tell_campaign(area, &judged, time);
         if self.judge.correlator.campaigns.convicted != self.told {
             self.tell_all(area);
         } else if self.told > 0 {
             self.tell_keys(area, seen);
         }
-        self.calm(area, seen.time);
+        self.calm(area, time);
         area.time().store(seen.time as u64, Relaxed);
     }
 
-    fn tell_account<M: Memory>(&mut self, area: &Area<M>, account: u64, judged: &Judged, time: f64) {
-        let Judged { assessment, found } = judged;
-        let is_released = self.released.contains_key(&account);
+    fn tell_account<M: Memory>(&mut self, area: &Area<M>, case: &Case<'_>, judged: &Judged, time: f64) {
+        let (account, Judged { assessment, found }) = (case.account, judged);
+        // Nothing is done about it, also when a worker finds pieces in what it sends.
+        let is_released = case.is_declared || self.judge.suspects.contains_key(&account);
         let membership = self.judge.correlator.membership(account, assessment.requests);
         let is_whole = !is_released && (assessment.level == Level::Throttle || found.is_whole);
         let rung = if is_whole { self.accounts.seen(account, time) } else { Rung::Observe };
@@ -177,7 +220,7 @@ impl Folder {
 
     /// Who kept quiet comes down; what he no longer sends cannot say so.
     fn calm<M: Memory>(&mut self, area: &Area<M>, time: f64) {
-        if time < self.quiet_at {
+        if time < self.quiet_at && self.quiet_at - time <= QUIET {
             return;
         }
         self.quiet_at = time + QUIET;
@@ -212,6 +255,7 @@ impl Folder {
         area.rung(told).store(Rung::Observe as u64, Relaxed);
         for (account, standing) in area.accounts().iter().map(|(key, told)| (key, Standing::of(told))) {
             if standing.campaign == told {
+                self.accounts.remove(account);
                 let free = Standing { campaign: 0, is_member: false, is_whole: false, rung: Rung::Observe, ..standing };
                 area.accounts().set_told(account, free.told());
             }

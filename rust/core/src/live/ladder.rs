@@ -11,8 +11,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 pub const MAX_SUBJECTS: usize = 1 << 16;
 
 /// What is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[derive(BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum Rung {
@@ -156,8 +155,14 @@ impl Ladder {
     /// A sixteenth of them at a time, so that a flood does not cost each newcomer a walk over all.
     fn forget_oldest(&mut self) {
         let mut ages: Vec<f64> = self.stands.values().map(|stand| stand.last).collect();
-        let (_, &mut limit, _) = ages.select_nth_unstable_by(MAX_SUBJECTS / 16, f64::total_cmp);
-        self.stands.retain(|_, stand| stand.last > limit);
+        let mut surplus = MAX_SUBJECTS / 16;
+        let (_, &mut limit, _) = ages.select_nth_unstable_by(surplus, f64::total_cmp);
+        self.stands.retain(|_, stand| {
+            // Of those seen at the same moment only as many.
+            let stays = stand.last > limit || surplus == 0;
+            surplus -= usize::from(!stays);
+            stays
+        });
     }
 }
 

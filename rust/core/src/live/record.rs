@@ -118,7 +118,8 @@ impl Record {
 }
 
 fn observation(reader: &mut Reader<'_>) -> Option<Observation> {
-    let time = f64::from_bits(reader.next()?);
+    // A moment that is none would never end in a timeline.
+    let time = Some(f64::from_bits(reader.next()?)).filter(|time| time.is_finite())?;
     let who = [reader.next()?, reader.next()?, reader.next()?];
     let (answer, tokens) = (reader.next()?, reader.next()?);
     let (counts, digest, system, suffix) = (reader.next()?, reader.next()?, reader.next()?, reader.next()?);

@@ -12,7 +12,7 @@ const MINUTE_BITS: u32 = 26;
 /// Without the letters that are taken for others (Crockford, 2002).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LETTERS: usize = 16;
-const PREFIX: &str = "RG-";
+const PREFIX: &str = "RG";
 
 /// What a reference stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +41,16 @@ impl Reference {
         }
         let letter = |half: u64, place: usize| ALPHABET[(half >> (35 - 5 * place)) as usize % 32] as char;
         let group = |half: u64| (0..LETTERS / 2).map(|place| letter(half, place)).collect::<String>();
-        format!("{PREFIX}{}-{}", group(left), group(right))
+        format!("{PREFIX}-{}-{}", group(left), group(right))
     }
 
-    /// Read one; case, dashes and blanks do not matter. `None` when it is none of this area.
+    /// Read one; case, dashes and blanks do not matter. `None` when it is none. One of another area reads as somebody
+    /// whom nobody knows.
     pub fn decode(text: &str, seed: Seed) -> Option<Self> {
-        let upper = text.trim().to_ascii_uppercase();
-        let letters = upper.strip_prefix(PREFIX)?.bytes().filter(|letter| !matches!(letter, b'-' | b' '));
+        let is_letter = |letter: &char| *letter != '-' && !letter.is_whitespace();
+        let letters: String = text.chars().filter(is_letter).map(|letter| letter.to_ascii_uppercase()).collect();
         let (mut halves, mut count) = ([0u64; 2], 0);
-        for letter in letters {
+        for letter in letters.strip_prefix(PREFIX)?.bytes() {
             let value = ALPHABET.iter().position(|known| *known == letter)? as u64;
             let half = halves.get_mut(count / (LETTERS / 2))?;
             *half = *half << 5 | value;

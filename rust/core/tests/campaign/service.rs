@@ -74,8 +74,14 @@ impl Service {
     /// A conversation from the only account of a tenant, and the answer that it gets.
     pub fn talk(&mut self, tenant: u64, turns: &[&str], reply: &str) -> Found {
         let facts = self.facts(turns);
+        let answer = self.answer(reply);
+        self.send(tenant, tenant, &facts, answer)
+    }
+
+    /// Hash and words of an answer.
+    pub fn answer(&mut self, reply: &str) -> (u64, u32) {
         let answer = answer(reply.as_bytes(), &self.keys, &mut self.scratch);
-        self.send(tenant, tenant, &facts, (answer.hash, answer.words))
+        (answer.hash, answer.words)
     }
 
     pub fn send(&mut self, account: u64, tenant: u64, facts: &Facts, answer: (u64, u32)) -> Found {

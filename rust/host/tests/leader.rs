@@ -1,0 +1,425 @@
+//! Processes that lead one after the other: who is killed costs nothing, and what cannot be kept stops nobody.
+
+#[path = "../../core/tests/scan/bodies.rs"]
+mod bodies;
+#[path = "../../core/tests/campaign/service.rs"]
+mod service;
+
+use bodies::Random;
+use ratelimit_guard_core::audit::judge::Judge;
+use ratelimit_guard_core::campaign::Correlator;
+use ratelimit_guard_core::detector::Detector;
+use ratelimit_guard_core::detector::threshold::Thresholds;
+use ratelimit_guard_core::hash::{Seed, mix};
+use ratelimit_guard_core::live::area::{AREA_WORDS, Area};
+use ratelimit_guard_core::live::fold::Folder;
+use ratelimit_guard_core::live::ladder::{Ladder, Steps};
+use ratelimit_guard_core::live::record::{Outgoing, Record};
+use ratelimit_guard_core::live::saved::State;
+use ratelimit_guard_core::saved::save;
+use ratelimit_guard_core::sync::AtomicU64;
+use ratelimit_guard_host::file::try_seat;
+use ratelimit_guard_host::journal::Journal;
+use ratelimit_guard_host::leader::{Leader, Post};
+use ratelimit_guard_host::mapping::Mapping;
+use ratelimit_guard_host::store;
+use service::{ROOM, START, Service, Stock, words};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+const SEED: Seed = Seed([0x5eed, 0xf00d]);
+/// Where the helper finds its directory.
+const HOME: &str = "RLG_TEST_HOME";
+/// And what it may keep there.
+const STATE: &str = "RLG_TEST_STATE";
+
+/// A directory that goes with the test.
+struct Home(PathBuf);
+
+impl Home {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rlg-leader-{}-{}", std::process::id(), COUNT.fetch_add(1, SeqCst));
+        let home = std::env::temp_dir().join(name);
+        DirBuilder::new().mode(0o700).create(&home).unwrap();
+        Self(home)
+    }
+    fn state(&self) -> PathBuf {
+        self.0.join("state")
+    }
+    fn journal(&self) -> PathBuf {
+        self.0.join("state.journal")
+    }
+    fn area(&self) -> Arc<Area<Mapping>> {
+        area(&self.0)
+    }
+    fn lead(&self) -> Leader {
+        Leader::start(post(&self.0, self.state())).unwrap()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn area(home: &Path) -> Arc<Area<Mapping>> {
+    Arc::new(store::area(&home.join("area"), Some(SEED), || None, || Ok(())).unwrap())
+}
+
+fn post(home: &Path, state: PathBuf) -> Post {
+    Post { area: area(home), seat: home.join("seat"), state, make: Box::new(folder) }
+}
+
+fn folder() -> Folder {
+    let detector = Detector::new(Thresholds::new(0.01, Some([1e6; 3])).unwrap(), 1 << 12);
+    let steps = Steps { delay: 0.0, patience: 900.0, ..Steps::default() };
+    Folder::new(Judge::new(detector, Correlator::new(ROOM, None)), steps, 7)
+}
+
+/// Records of a campaign, and of people.
+fn stream(count: u64) -> Vec<Vec<u64>> {
+    let mut random = Random(5);
+    let (mut service, stock) = (Service::new(None), Stock::new(&mut random, 30));
+    let mut record = |number: u64| {
+        let name = number % 37;
+        let text = if name < 20 { stock.compose(&mut random, 3) } else { words(&mut random, 30) };
+        let facts = service.facts(&[&text]);
+        let (text, account) = (name.to_string(), mix(name + 1));
+        let mut words = Vec::new();
+        Outgoing {
+            time: START as f64 + 10.0 * number as f64,
+            who: [account, mix(account), 0],
+            names: [&text, &text, "r"],
+            answer: (0, 0),
+            answer_tokens: Some(100),
+            is_declared: false,
+            facts: &facts,
+        }
+        .write(&mut words);
+        words
+    };
+    (0..count).map(&mut record).collect()
+}
+
+/// What somebody has learned, so that it can be compared.
+fn learned(folder: &Folder) -> (Vec<u8>, Vec<u8>, String, Vec<String>) {
+    let Judge { detector, correlator, ledger, groups, .. } = &folder.judge;
+    let told = format!("{:?} {:?}", ledger.tallies().len(), groups.convicted(&correlator.campaigns).len());
+    let stands = |ladder: &Ladder| {
+        let mut stands: Vec<String> = ladder.iter().map(|stand| format!("{stand:?}")).collect();
+        stands.sort();
+        stands.concat()
+    };
+    let judge = save("test", &(detector, correlator)).unwrap();
+    (judge, save("test", &(ledger, groups)).unwrap(), told, [&folder.accounts, &folder.campaigns].map(stands).into())
+}
+
+/// What one learns that is never interrupted.
+fn uninterrupted(records: &[Vec<u64>]) -> Folder {
+    let memory: Box<[AtomicU64]> = (0..AREA_WORDS).map(|_| AtomicU64::new(0)).collect();
+    let (area, mut folder) = (Area::format(memory, SEED, 1).unwrap(), folder());
+    records.iter().for_each(|words| folder.fold(&area, &Record::read(words).unwrap()));
+    folder
+}
+
+/// What is in the state file.
+fn kept(home: &Home) -> Folder {
+    let mut folder = folder();
+    let state = State::read(&std::fs::read(home.state()).unwrap()).unwrap();
+    state.restore(&mut folder, home.area().id(), SEED).unwrap();
+    folder
+}
+
+fn push(area: &Area<Mapping>, words: &[u64]) {
+    wait("room", || area.ring().push(words));
+}
+
+fn ask_to_save(area: &Area<Mapping>) {
+    let (saved, mut words) = (area.saved().load(SeqCst), Vec::new());
+    Record::Save.write(&mut words);
+    push(area, &words);
+    wait("a save", || area.saved().load(SeqCst) > saved);
+}
+
+/// How long it took.
+fn wait(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(20), "no {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    since.elapsed()
+}
+
+/// Another process that leads until it is killed. `limit`: kilobytes that its files may have.
+fn spawn(home: &Home, state: &Path, limit: Option<u32>) -> Process {
+    let test = std::env::current_exe().unwrap();
+    let limit = limit.map_or(String::new(), |limit| format!("trap '' XFSZ; ulimit -f {limit}; "));
+    let script = format!("{limit}exec \"$0\" --exact helper --ignored --nocapture");
+    let mut command = Command::new("bash");
+    command.arg("-c").arg(script).arg(test).env(HOME, &home.0).env(STATE, state);
+    Process(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+struct Process(Child);
+
+impl Process {
+    fn id(&self) -> u64 {
+        u64::from(self.0.id())
+    }
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "what other tests run as a process of its own"]
+fn helper() {
+    let Some(home) = std::env::var_os(HOME).map(PathBuf::from) else { return };
+    let leader = Leader::start(post(&home, std::env::var_os(STATE).unwrap().into())).unwrap();
+    let mut told = String::new();
+    loop {
+        std::thread::sleep(Duration::from_millis(20));
+        let troubles = leader.troubles();
+        if !troubles.is_empty() {
+            told += &troubles.join("\n");
+            let _ = std::fs::write(home.join("troubles"), &told);
+        }
+    }
+}
+
+/// Of several threads of one process one leads; when it stops, another does.
+#[test]
+fn one_leads_at_a_time() {
+    let home = Home::new();
+    let (area, seat) = (home.area(), home.0.join("seat"));
+    let mut leaders: Vec<Leader> = (0..3).map(|_| home.lead()).collect();
+    wait("leader", || area.terms().load(SeqCst) == 1);
+    std::thread::sleep(Duration::from_millis(350));
+    assert_eq!(area.terms().load(SeqCst), 1);
+    while let Some(mut leader) = leaders.pop() {
+        leader.stop();
+        assert_eq!(leader.troubles(), Vec::<String>::new());
+        let took = wait("leader", || try_seat(&seat).unwrap().is_none() != leaders.is_empty());
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+    assert!((1..=3).contains(&area.terms().load(SeqCst)));
+}
+
+/// A lock is one process's, whoever forks: a child that lives on does not keep it.
+#[test]
+#[allow(unsafe_code)]
+fn a_forked_child_keeps_no_seat() {
+    let home = Home::new();
+    let seat = home.0.join("seat");
+    let held = try_seat(&seat).unwrap().expect("a free seat");
+    assert!(try_seat(&seat).unwrap().is_none());
+    // SAFETY: the child does nothing but wait for its end, which is safe with other threads in the parent.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: as above.
+        unsafe {
+            libc::pause();
+            libc::_exit(0)
+        }
+    }
+    drop(held);
+    let again = try_seat(&seat).unwrap();
+    let mut other = spawn(&home, &home.state(), None);
+    let area = home.area();
+    std::thread::sleep(Duration::from_millis(300));
+    let early = area.terms().load(SeqCst);
+    let is_ours = again.is_some();
+    drop(again);
+    wait("leader", || area.leader().load(SeqCst) == other.id());
+    other.kill();
+    let last = try_seat(&seat).unwrap();
+    // SAFETY: our own child.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+    assert!(is_ours && early == 0 && last.is_some());
+}
+
+/// The one that leads is killed again and again, in the midst of traffic: another takes over within a second, and in the
+/// end all is as if nothing had happened.
+#[test]
+fn a_killed_leader_costs_nothing() {
+    let records = stream(6_000);
+    let expected = learned(&uninterrupted(&records));
+    for round in 0..3u64 {
+        let home = Home::new();
+        let area = home.area();
+        let mut processes: Vec<Process> = (0..2).map(|_| spawn(&home, &home.state(), None)).collect();
+        wait("leader", || area.leader().load(SeqCst) != 0);
+        for (number, words) in records.iter().enumerate() {
+            push(&area, words);
+            if number % 97 == 0 {
+                std::thread::sleep(Duration::from_millis(mix(number as u64 ^ round << 32) % 8));
+            }
+            if number % 2_000 == 999 {
+                ask_to_save(&area);
+            }
+            if number % 1_000 == 700 {
+                let terms = area.terms().load(SeqCst);
+                let place = processes.iter().position(|process| process.id() == area.leader().load(SeqCst)).unwrap();
+                processes[place].kill();
+                let took = wait("other leader", || area.terms().load(SeqCst) > terms);
+                assert!(took < Duration::from_secs(1), "{took:?}");
+                processes[place] = spawn(&home, &home.state(), None);
+            }
+        }
+        ask_to_save(&area);
+        assert_eq!(area.ring().torn(), 0);
+        let found = learned(&kept(&home));
+        assert!(found == expected, "{:?} {:?}", (&found.2, &found.3), (&expected.2, &expected.3));
+        assert_eq!(area.convicted().load(SeqCst), 1);
+    }
+}
+
+/// Who stops saves all that was told so far, and the next one goes on there.
+#[test]
+fn who_stops_saves() {
+    let records = stream(3_000);
+    let home = Home::new();
+    let area = home.area();
+    for part in records.chunks(1_000) {
+        let mut leader = home.lead();
+        part.iter().for_each(|words| push(&area, words));
+        let terms = area.terms().load(SeqCst);
+        wait("leader", || terms > 0 || area.terms().load(SeqCst) > 0);
+        wait("a beginning", || area.folded().load(SeqCst) > 0);
+        leader.stop();
+        assert_eq!(leader.troubles(), Vec::<String>::new());
+    }
+    assert!(Journal::open(&home.journal(), area.id(), |_, _| panic!("saved, and still in the journal")).is_ok());
+    let mut last = home.lead();
+    ask_to_save(&area);
+    last.stop();
+    assert!(learned(&kept(&home)) == learned(&uninterrupted(&records)));
+}
+
+/// A state that cannot be read is told of, and all begins anew; the next state is whole.
+#[test]
+fn a_damaged_state_stops_nobody() {
+    let records = stream(300);
+    for damage in [&b"garbage"[..], b"", &[0; 100_000]] {
+        let home = Home::new();
+        std::fs::write(home.state(), damage).unwrap();
+        std::fs::set_permissions(home.state(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let area = home.area();
+        let mut leader = home.lead();
+        records.iter().for_each(|words| push(&area, words));
+        ask_to_save(&area);
+        leader.stop();
+        let troubles = leader.troubles();
+        assert!(troubles.len() == 1 && troubles[0].contains("cannot be used"), "{troubles:?}");
+        assert!(learned(&kept(&home)) == learned(&uninterrupted(&records)));
+    }
+}
+
+/// Where nothing can be kept, requests are judged all the same, and the operator hears of it.
+#[test]
+fn nowhere_to_keep_anything_stops_nobody() {
+    let records = stream(1_500);
+    let home = Home::new();
+    std::fs::write(home.0.join("file"), b"no directory").unwrap();
+    let area = home.area();
+    let mut leader = Leader::start(post(&home.0, home.0.join("file/state"))).unwrap();
+    records.iter().for_each(|words| push(&area, words));
+    wait("end", || area.folded().load(SeqCst) == records.len() as u64);
+    assert_eq!(area.convicted().load(SeqCst), 1);
+    leader.stop();
+    let troubles = leader.troubles();
+    assert!(troubles.len() == 2 && troubles.iter().all(|told| told.contains("file/state")), "{troubles:?}");
+}
+
+/// A full disk, too: and who takes over when there is room again goes on.
+#[test]
+fn a_full_disk_stops_nobody() {
+    let records = stream(3_000);
+    let home = Home::new();
+    let area = home.area();
+    let mut limited = spawn(&home, &home.state(), Some(200));
+    records.iter().for_each(|words| push(&area, words));
+    wait("end", || area.folded().load(SeqCst) == records.len() as u64);
+    wait("trouble", || std::fs::read_to_string(home.0.join("troubles")).is_ok_and(|told| told.contains("journal")));
+    assert_eq!((area.convicted().load(SeqCst), area.saved().load(SeqCst)), (1, 0));
+    limited.kill();
+    let mut leader = home.lead();
+    wait("leader", || area.leader().load(SeqCst) == u64::from(std::process::id()));
+    records[..100].iter().for_each(|words| push(&area, words));
+    ask_to_save(&area);
+    leader.stop();
+    assert_eq!(leader.troubles(), Vec::<String>::new());
+    let judged = kept(&home).judge.ledger.tallies().iter().map(|tally| tally.requests).sum::<u32>();
+    assert!((200..3_100).contains(&judged), "{judged}");
+}
+
+/// A journal that was cut off anywhere, or damaged, gives what stands before; and what is added then is read.
+#[test]
+fn a_torn_journal_gives_what_stands_before() {
+    let home = Home::new();
+    let records: Vec<(u64, Vec<u64>)> =
+        (0..4u64).map(|number| (100 * (number + 1), vec![number; 2 + number as usize])).collect();
+    let open = |area: u64| {
+        let mut told = Vec::new();
+        let journal = Journal::open(&home.journal(), area, |position, words| told.push((position, words.to_vec())));
+        (journal.unwrap(), told)
+    };
+    let (mut journal, _) = open(9);
+    assert!(journal.is_empty());
+    records.iter().for_each(|record| journal.append(std::slice::from_ref(record)).unwrap());
+    drop(journal);
+    let whole = std::fs::read(home.journal()).unwrap();
+    let mut ends = vec![8];
+    records.iter().for_each(|(_, words)| ends.push(ends[ends.len() - 1] + 8 * (3 + words.len())));
+    let write = |bytes: &[u8]| {
+        let mut options = std::fs::OpenOptions::new();
+        use std::io::Write;
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(home.journal())
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
+    };
+    let new = (900, vec![7; 3]);
+    for cut in 0..=whole.len() {
+        let count = ends.iter().filter(|end| **end <= cut).count().saturating_sub(1);
+        write(&whole[..cut]);
+        let (mut journal, told) = open(9);
+        assert_eq!(told, records[..count], "{cut}");
+        journal.append(std::slice::from_ref(&new)).unwrap();
+        assert_eq!(open(9).1, [&records[..count], &[new.clone()]].concat(), "{cut}");
+        if cut < whole.len() && cut >= 8 {
+            let mut damaged = whole.clone();
+            damaged[cut] ^= 1;
+            write(&damaged);
+            let count = ends.iter().filter(|end| **end <= cut).count() - 1;
+            assert_eq!(open(9).1, records[..count], "{cut}");
+        }
+    }
+    write(&whole);
+    let (journal, told) = open(10);
+    assert!(told.is_empty() && journal.is_empty());
+}
