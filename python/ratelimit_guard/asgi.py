@@ -13,8 +13,6 @@ from ratelimit_guard.guard import Guard
 from ratelimit_guard.live import UNKNOWN, Answer
 from ratelimit_guard.request import Request, from_scope
 from ratelimit_guard.response import Refusal, too_slow
-from ratelimit_guard.rules import Plan
-from ratelimit_guard.watch import Watch
 from ratelimit_guard.websocket import Socket
 
 if TYPE_CHECKING:
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ratelimit_guard.decision import Decision
+    from ratelimit_guard.rules import Plan
+    from ratelimit_guard.watch import Watch
 
     Message = Any  # Starlette, Litestar and asgiref have three types for it
     Scope = Any

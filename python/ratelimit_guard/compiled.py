@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ratelimit_guard._core import ManualClock, TableLimiter
-    from ratelimit_guard.config import Config, Mode, Per, RouteSection
+    from ratelimit_guard.config import Config, DetectorSection, Mode, Per, RouteSection
     from ratelimit_guard.request import Request
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
@@ -35,7 +35,7 @@ class Compiled:
         config: Config,
         store: MemoryStore | SharedStore,
         lookup: Lookup | None = None,
-        decorated: Iterable[tuple[str, ...]] = (),
+        decorated: Iterable[tuple[tuple[str, ...], bool]] = (),
     ) -> None:
         """Bind every policy to `store`, those that decorators name too: a request binds none, so none fails by it."""
         self.config = config
@@ -50,9 +50,9 @@ class Compiled:
             for tier in config.tiers
             for route in (None, *config.routes)
         }
-        self._named: dict[tuple[tuple[str, ...], str], Rules] = {}
-        for names in decorated:
-            self.named(names, "")
+        self._named: dict[tuple[tuple[str, ...], str, bool], Rules] = {}
+        for names, is_prompted in decorated:
+            self.named(names, "", is_prompted=is_prompted)
         self._plans: dict[tuple[Tenant, int | None], Plan] = {}
         # Of a tenant who is known by a credential, the address changes from request to request.
         self._addresses_change = any(policy.per == "address" for policy in config.policies.values())
@@ -69,19 +69,24 @@ class Compiled:
             plan = self._plans[key] = self._rules[tenant.tier, key[1]].plan(tenant, request)
         return plan
 
-    def named(self, names: tuple[str, ...], label: str) -> Rules:
+    def named(self, names: tuple[str, ...], label: str, *, is_prompted: bool = False) -> Rules:
         """The named policies as a decorated function charges them; its name takes the place of the route."""
-        rules = self._named.get((names, label))
+        rules = self._named.get((names, label, is_prompted))
         if rules is None:
-            rules = self._named[names, label] = self._bind(names, None, label)
+            rules = self._bind(names, None, label, is_prompted=is_prompted)
+            self._named[names, label, is_prompted] = rules
         return rules
 
     def _route_rules(self, tier: str, route: RouteSection | None) -> Rules:
         names = (*self.config.tiers[tier].policies, *(route.policies if route else ()))
         return self._bind(names, route, route.match if route else None)
 
-    def _bind(self, names: Sequence[str], route: RouteSection | None, label: str | None) -> Rules:
-        """The named policies, each once, as something to charge."""
+    def _bind(
+        self, names: Sequence[str], route: RouteSection | None, label: str | None, *, is_prompted: bool = False
+    ) -> Rules:
+        """The named policies, each once, as something to charge. Prompts are read on the routes and for the functions
+        that say so.
+        """
         modes: dict[Mode, list[str]] = {"enforce": [], "shadow": []}
         for name in dict.fromkeys(names):
             modes[self.config.policies[name].mode].append(name)
@@ -89,15 +94,13 @@ class Compiled:
         shadow = tuple(self._charge((name,), label or "") for name in modes["shadow"])
         policies = [Policy(name, self.config.policies[name].quota) for name in modes["enforce"]]
         costs = (route.cost, route.message_cost) if route else (1, 0)
-        # A function's own limit may have a prompt; of the routes only those that say so.
-        is_watched = self.config.detector is not None and (route.body if route else label is not None)
-        budgets = self._budgets(policies) if is_watched else None
+        detector = self.config.detector if (route.body if route else is_prompted) else None
+        budgets = None if detector is None else self._budgets(policies, detector)
         return Rules(enforced, shadow, *costs, label, policy_field(policies), budgets)
 
-    def _budgets(self, policies: list[Policy]) -> Budgets:
+    def _budgets(self, policies: list[Policy], detector: DetectorSection) -> Budgets:
         """A campaign has what one account has of each policy, or the operator's own quota."""
-        detector, campaign = self.config.detector, self.config.campaign.quota
-        assert detector is not None
+        campaign = self.config.campaign.quota
         of_account = [Policy("account:*", detector.quota)]
         of_campaign = [
             Policy(f"campaign:{policy.name}", policy.quota)
@@ -110,7 +113,8 @@ class Compiled:
 
     def _budget(self, policies: list[Policy], more: list[Policy]) -> Budget:
         if len(policies) + len(more) > MAX_POLICIES:
-            msg = f"{len(policies)} policies and {len(more)} of a campaign are more than {MAX_POLICIES}: give [campaign] a quota"
+            msg = f"{len(policies)} policies and {len(more)} of a campaign are more than {MAX_POLICIES}: "
+            msg += "give [campaign] a quota" if len(more) > 1 else "have fewer where prompts are read"
             raise ConfigError(msg)
         together, alone = (Charge(self._bind_policies(some), ()) for some in ([*policies, *more], more))
         return Budget(together, alone, len(more), policy_field([*policies, *more]))

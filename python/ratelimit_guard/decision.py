@@ -70,7 +70,8 @@ def decide(
     if tenant.blocked:
         return Decision("block", "blocked by an access rule", tenant)
     if restriction is not None and restriction.enforced:
-        return _restricted(Decision("allow", "", tenant, result, shadow, policy_field, restriction, (), challenge))
+        made = Decision("allow", "", tenant, result, shadow, policy_field, restriction, (), challenge)
+        return _restricted(made, restriction)
     if result is None:
         return Decision("allow", "no policy", tenant, None, shadow, b"", restriction)
     if result.allowed:
@@ -81,9 +82,8 @@ def decide(
     return Decision("refuse", f"limit {result.policy!r} exceeded", tenant, result, shadow, policy_field, restriction)
 
 
-def _restricted(open_: Decision) -> Decision:
-    result, restriction = open_.result, open_.restriction
-    assert restriction is not None
+def _restricted(open_: Decision, restriction: Restriction) -> Decision:
+    result = open_.result
     who = f"campaign {restriction.campaign}" if restriction.campaign else "an account that extracts"
     if restriction.reaches("block"):
         return open_._replace(action="block", reason=f"{who} is blocked")

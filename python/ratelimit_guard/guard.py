@@ -57,7 +57,8 @@ class Guard:
     request that nobody vouches for. Hooks get one `DecisionEvent` per decision; one that raises is logged and never
     felt. Refusals are logged besides, as infos of `ratelimit_guard.decisions`. `responder` may change the refusal
     before it is sent. `challenge` decides instead of a proof of work whether a restricted caller may go on. `clock` is
-    that of the counters, `unix_time` that of the detector, in seconds. `ConfigError`, or `StoreError` when the counters have no home.
+    that of the counters, `unix_time` that of the detector, in seconds. `ConfigError`, or `StoreError` when the counters
+    have no home.
     """
 
     def __init__(
@@ -76,9 +77,9 @@ class Guard:
         self._hooks = tuple(hooks)
         self._responder = responder
         self._compiled = Compiled(config, open_store(config, clock), lookup)
-        self._watch = Watch(config, unix_time, challenge) if config.detector else None
+        self._watch = Watch(config, config.detector, unix_time, challenge) if config.detector else None
         self._reloader: Reloader | None = None
-        self._decorated = set[tuple[str, ...]]()
+        self._decorated = set[tuple[tuple[str, ...], bool]]()
 
     @classmethod
     def from_file(cls, path: str | PathLike[str], *, reload_every: float | None = 1.0, **options: Any) -> Guard:
@@ -130,7 +131,7 @@ class Guard:
         if config.detector != self.config.detector:
             msg = "section [detector] cannot change while the servers run: restart them one after the other"
             raise ConfigError(msg)
-        require(config, (name for names in self._decorated for name in names))
+        require(config, (name for names, _ in self._decorated for name in names))
         self._compiled = Compiled(config, self._compiled.store, self._lookup, self._decorated)
         if self._watch is not None:
             self._watch.live.follow(config)
@@ -195,7 +196,7 @@ class Guard:
         watch: Watch,
         body: bytes | None = None,
     ) -> Checked:
-        """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too, and may get less."""
+        """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too."""
         tenant = plan.tenant
         restriction = watch.restriction(inspection, tenant)
         if restriction is None:
@@ -236,19 +237,21 @@ class Guard:
 
         return dependency(self, policies, cost)
 
-    def plan_for(self, who: Request | Identity, policies: Sequence[str], route: str) -> Plan:
+    def plan_for(
+        self, who: Request | Identity, policies: Sequence[str], route: str, *, is_prompted: bool = False
+    ) -> Plan:
         """A plan without a route of the file: the named policies, or those of the tenant's tier."""
         compiled = self.in_force()
         request = who if isinstance(who, Request) else None
         tenant = compiled.tenants.tenant(who) if isinstance(who, Identity) else compiled.tenants.identify(who)
         names = tuple(policies) or compiled.config.tiers[tenant.tier].policies
-        return compiled.named(names, route).plan(tenant, request)
+        return compiled.named(names, route, is_prompted=is_prompted).plan(tenant, request)
 
-    def reserve(self, names: Sequence[str]) -> None:
+    def reserve(self, names: Sequence[str], *, is_prompted: bool = False) -> None:
         """See to it that these policies are there as long as the guard. `ConfigError` for a name that is none."""
         require(self.config, names)
-        self._decorated.add(tuple(names))
-        self._compiled.named(tuple(names), "")
+        self._compiled.named(tuple(names), "", is_prompted=is_prompted)
+        self._decorated.add((tuple(names), is_prompted))
 
     @property
     def store(self) -> MemoryStore | SharedStore:

@@ -40,7 +40,7 @@ def limit(
     both, in an error handler of Flask or Django `guard.refusal(error.decision)` is the response. Sync and async
     functions, methods and generators. `ConfigError` for an unknown policy.
     """
-    guard.reserve(policies)
+    guard.reserve(policies, is_prompted=prompt is not None)
     if account is not None and tenant is None:
         msg = "limit(account=...) needs tenant=... too"
         raise ConfigError(msg)
@@ -53,7 +53,7 @@ def limit(
             if who is None:
                 msg = f"{name}: no request among the arguments: write limit(tenant=...)"
                 raise UsageError(msg)
-            plan = guard.plan_for(who, policies, name)
+            plan = guard.plan_for(who, policies, name, is_prompted=prompt is not None)
             request = who if isinstance(who, Request) else None
             units = cost(*args, **kwargs) if callable(cost) else cost
             watch = None if prompt is None else guard.watch(plan)

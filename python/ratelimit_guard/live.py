@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import weakref
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.address import Proxies, client_address
 from ratelimit_guard.baseline import Baseline
-from ratelimit_guard.errors import StoreError
+from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.restriction import Inspection, Restriction
 from ratelimit_guard.stores.shared import resolve
@@ -58,22 +59,22 @@ UNKNOWN = Answer()
 class LiveDetector:
     """What a configuration's detector has in shared memory. Thread-safe; works on in forked workers.
 
-    `ConfigError` for a baseline that cannot be read, `StoreError` when the memory has no home. Cost: 10 MiB of shared
-    memory for all workers, and in the elected one 60 MiB and more.
+    `ConfigError` for a baseline that cannot be read or a directory that cannot be written, `StoreError` when the memory
+    has no home. Cost: 10 MiB of shared memory for all workers, and in the elected one 60 MiB and more.
     """
 
-    def __init__(self, config: Config, unix_time: Callable[[], float]) -> None:
-        """Open what the workers share, or make it. `config.detector` must be there."""
-        section = config.detector
-        assert section is not None
+    def __init__(self, config: Config, section: DetectorSection, unix_time: Callable[[], float]) -> None:
+        """Open what the workers share, or make it. `section` is the configuration's own."""
         self.section = section
         self._clock, self._known_time = unix_time, 0.0
         self._enforced = section.mode == "enforce"
+        if section.state is not None:
+            _make(Path(section.state))
         baseline = Baseline.load(section.baseline) if section.baseline else None
         trusted = baseline if baseline and not baseline.is_empty else None
-        area, state = self._places(config, trusted)
+        area, self._state = self._places(config, trusted)
         secret = trusted.secret if trusted else None
-        self._live = open_live(section, trusted, area, state)
+        self._live = open_live(section, trusted, area, self._state)
         self._secret = secret or self._live.secret
         self._reader = Reader(secret=self._secret, judges=True)
         self.follow(config)
@@ -198,7 +199,7 @@ class LiveDetector:
         """What the operator should hear of, from the process that knows it first-hand."""
         self._untold = 0
         for trouble in self._live.troubles():
-            log.warning("detector: %s", trouble)
+            log.warning("detector: %s (its state is %s)", trouble, self._state)
         stats = self._live.stats()
         if (convicted := stats["convicted"]) != self._convicted:
             if convicted > self._convicted and stats["leader"] == os.getpid():
@@ -223,14 +224,15 @@ class LiveDetector:
 
     def _takes(self, state: Path) -> bool:
         """Have the state for this process and its forks: others whose counters are their own would write over it."""
-        try:
-            state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = state.with_name(f"{state.name}.lock").open("ab")
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            log.warning("detector: %s is not used and what is learned ends with the process: %s", state, error.strerror)
-            return False
-        weakref.finalize(self, lock.close)
+        with ExitStack() as lost:
+            try:
+                lock = lost.enter_context(state.with_name(f"{state.name}.lock").open("ab"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                text = "detector: %s is not used and what is learned ends with the process: %s"
+                log.warning(text, state, error.strerror)
+                return False
+            weakref.finalize(self, lost.pop_all().close)
         return True
 
 
@@ -268,6 +270,18 @@ def _rungs(section: DetectorSection) -> list[str]:
     return [name for name, is_allowed in {**allowed, "block": section.block}.items() if is_allowed]
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        msg = f"detector.state {folder}: {error.strerror}"
+        raise ConfigError(msg) from error
+    if not writable:
+        msg = f"detector.state {folder}: this process may not write there"
+        raise ConfigError(msg)
+
+
 def _leave(process: int, last: Callable[[], object]) -> None:
     """Do the last thing, in the process that has to: those which it forked inherit this."""
     if process == os.getpid():
@@ -282,9 +296,3 @@ def _text(name: str) -> str:
 def _memory() -> str | None:
     folder = Path("/dev/shm")  # noqa: S108  memory, not disk; what is made below it is private
     return str(folder) if os.access(folder, os.W_OK) else None
-
-
-def _remove(folder: str, process: int) -> None:
-    """By the process that made it: its forks go on with it, and end before."""
-    if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.challenge import Challenge
-    from ratelimit_guard.config import ChallengeSection, Config
+    from ratelimit_guard.config import ChallengeSection, Config, DetectorSection
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.live import Answer
     from ratelimit_guard.request import Request
@@ -39,16 +39,20 @@ class Checked(NamedTuple):
 class Watch:
     """The detector of a guard."""
 
-    def __init__(self, config: Config, unix_time: Callable[[], float], challenge: Challenge | Decides | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        section: DetectorSection,
+        unix_time: Callable[[], float],
+        challenge: Challenge | Decides | None,
+    ) -> None:
         """`challenge` takes the place of the file's. `ConfigError` or `StoreError` as for `LiveDetector`."""
-        section = config.detector
-        assert section is not None
         if challenge is not None and section.challenge is None:
             msg = "a challenge is given and the file has no section [detector.challenge]: without it nobody is asked"
             raise ConfigError(msg)
         less = section.degrade
         self._less = DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models) if less else None
-        self.live = LiveDetector(config, unix_time)
+        self.live = LiveDetector(config, section, unix_time)
         self.max_body_bytes, self.body_timeout_s = section.max_body_bytes, section.body_timeout_s
         self._challenge = self._made(challenge, section.challenge)
 

@@ -149,8 +149,9 @@ class _Pieces:
 
     def close(self) -> None:
         try:
-            if hasattr(self._body, "close"):
-                self._body.close()
+            close: Callable[[], None] | None = getattr(self._body, "close", None)
+            if close is not None:
+                close()
         finally:
             self._end()
 

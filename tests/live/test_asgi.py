@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from guard.helpers import Message, call, fields, http_scope, plain, status
 from live.helpers import Scene, headers, post, question, seen, values
 from ratelimit_guard.asgi import RateLimitMiddleware
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EVENTS = (b"content-type", b"text/event-stream")
 
@@ -330,9 +327,10 @@ async def test_answers_are_read_while_they_pass(monkeypatch: pytest.MonkeyPatch)
     """Text and tokens of a stream; the pieces are the app's own objects."""
     scene = Scene()
     told: list[Any] = []
-    observe: Callable[..., bool] = scene.live.observe
-    monkeypatch.setattr(
-        scene.live, "observe", lambda *one, **more: (told.append(more["answer"]), observe(*one, **more))[1]
-    )
+
+    def observe(*_: Any, answer: Any, **__: Any) -> None:
+        told.append((answer.text(), answer.tokens()))
+
+    monkeypatch.setattr(scene.live, "observe", observe)
     await send_body(RateLimitMiddleware(Echo(pieces=3), scene.guard), question())
     assert told == [("word 0 word 1 word 2 ", None)]

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.simulate import Call
 
-PAUSE_S = 0.002
-ROUND = 0.005
+PAUSE_S = 0.004
 
 
 def send(guard: Guard, call: Call, log: int) -> None:
@@ -65,7 +64,7 @@ def main(tiers: str, log: str, mode: str, number: str) -> None:
         guard = Guard.from_file(Path(tiers), lookup=lookup, reload_every=None)
         for call in (load if mode == "load" else attack)(int(number)):
             send(guard, call, out)
-    except Exception:
+    except Exception:  # the parent reads it
         os.write(out, f"FAILED {traceback.format_exc()}\n".encode())
         raise
 
