@@ -58,9 +58,9 @@ test-python: build ## Python tests
 	$(BIN)/python -m pytest
 
 soak: build ## the long form of the property, model, process and thread tests
-	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --test hyperloglog --test space_saving --test audit --test detector --test campaign --locked
+	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --test hyperloglog --test space_saving --test audit --test detector --test campaign --test live --test saved --locked
 	RLG_SOAK=1 CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
-	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt tests/sketch tests/campaigns
+	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt tests/sketch tests/campaigns tests/live
 
 bench: $(BENCH) ## compare with other packages (own environment)
 	.venv-bench/bin/python bench/run.py
@@ -70,7 +70,7 @@ $(BENCH): $(BUILD) bench/requirements.txt
 	PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/.venv-bench $(BIN)/maturin develop --release --quiet
 	touch $@
 
-demo: build ## four real servers share one limit; prints what came through
+demo: build ## a simulated day of honest tenants and a campaign against four guarded workers; about a minute
 	$(BIN)/python -m demo
 
 wheel: setup ## build the wheel into dist/

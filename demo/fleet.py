@@ -1,4 +1,4 @@
-"""The worker processes: start them on one port, wait until each accepts, collect the reports, leave none behind."""
+"""The worker processes: start them on one port, wait until each accepts, hear what they say, leave none behind."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.access_log import Restricted
 from demo.errors import DemoError
-from demo.ledger import Report
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Callable
 
-READY_TIMEOUT_S = 20.0
+    Hear = Callable[[Restricted | str], None]
+
+READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Home:
+    """Files of a run: the tier file, and where each worker writes its log."""
+
+    tiers: Path
+    logs: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -27,40 +37,46 @@ class Fleet:
     """Workers that accept connections on `port` of the loopback address."""
 
     port: int
-    processes: list[Process]
+    processes: list[Process] = field(default_factory=list[Process])
+    ears: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @property
     def pids(self) -> list[int]:
         """Process ids, in the order of the workers' numbers."""
         return [process.pid for process in self.processes]
 
-    async def finish(self) -> list[Report]:
-        """End every worker and return what they wrote down."""
-        outputs = await asyncio.gather(*(_end(process) for process in self.processes))
-        for number, (process, output) in enumerate(zip(self.processes, outputs, strict=True)):
-            if process.returncode != 0 or not output:
-                raise DemoError(f"worker {number} ended with exit code {process.returncode} and no report")
-        return [Report.from_json(output) for output in outputs]
+    async def finish(self) -> None:
+        """End every worker, and hear all that they had to say."""
+        await asyncio.gather(*(_end(process) for process in self.processes))
+        await asyncio.gather(*self.ears)
+        for number, process in enumerate(self.processes):
+            if process.returncode != 0:
+                raise DemoError(f"worker {number} ended with exit code {process.returncode}: see its message above")
 
 
 @asynccontextmanager
-async def running_fleet(count: int, table: Path) -> AsyncIterator[Fleet]:
-    """Start `count` workers over the counters in `table`; whatever happens, all of them have ended on leaving."""
-    listeners = _bind(count)
-    fleet = Fleet(listeners[0].getsockname()[1], [])
+async def running_fleet(home: Home, hear: Hear) -> AsyncGenerator[Fleet]:
+    """Start a worker for each log; whatever happens, all of them have ended on leaving.
+
+    `hear` gets what they tell of restricted requests, and what they log.
+    """
+    listeners = _bind(len(home.logs))
+    fleet = Fleet(listeners[0].getsockname()[1])
     try:
-        for index, listener in enumerate(listeners):
-            fleet.processes.append(await _spawn(index, listener, table))
+        for log, listener in zip(home.logs, listeners, strict=True):
+            fleet.processes.append(await _spawn(listener, home.tiers, log))
             listener.close()
         async with asyncio.TaskGroup() as group:
-            for index, process in enumerate(fleet.processes):
-                group.create_task(_ready(index, process))
+            for number, process in enumerate(fleet.processes):
+                group.create_task(_ready(number, process))
+        fleet.ears.extend(asyncio.create_task(_listen(process, hear)) for process in fleet.processes)
         yield fleet
     finally:
         for listener in listeners:
             listener.close()
-        left = [process for process in fleet.processes if process.returncode is None]
-        await asyncio.gather(*(_end(process) for process in left), return_exceptions=True)
+        await asyncio.gather(*(_end(process) for process in fleet.processes), return_exceptions=True)
+        for ear in fleet.ears:
+            ear.cancel()
 
 
 def _bind(count: int) -> list[socket.socket]:
@@ -69,7 +85,7 @@ def _bind(count: int) -> list[socket.socket]:
     A single listening socket would do, but there the first idle worker takes every connection of a burst.
     """
     port = 0
-    listeners = []
+    listeners: list[socket.socket] = []
     for _ in range(count):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -79,12 +95,11 @@ def _bind(count: int) -> list[socket.socket]:
     return listeners
 
 
-async def _spawn(index: int, listener: socket.socket, table: Path) -> Process:
-    command = [sys.executable, "-m", "demo.worker", "--index", str(index), "--fd", str(listener.fileno())]
+async def _spawn(listener: socket.socket, tiers: Path, log: Path) -> Process:
+    command = ["-m", "demo.worker", "--fd", str(listener.fileno()), "--tiers", str(tiers), "--log", str(log)]
     return await asyncio.create_subprocess_exec(
+        sys.executable,
         *command,
-        "--table",
-        str(table),
         stdin=PIPE,
         stdout=PIPE,
         cwd=PROJECT_ROOT,
@@ -93,18 +108,25 @@ async def _spawn(index: int, listener: socket.socket, table: Path) -> Process:
     )
 
 
-async def _ready(index: int, process: Process) -> None:
+async def _ready(number: int, process: Process) -> None:
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), READY_TIMEOUT_S)
     if line.strip() != b"ready":
-        raise DemoError(f"worker {index} ended before it accepted connections: see its message above")
+        raise DemoError(f"worker {number} ended before it accepted connections: see its message above")
 
 
-async def _end(process: Process) -> bytes:
-    """Close the worker's stdin and read the rest of its output; kill it when it does not end in time."""
+async def _listen(process: Process, hear: Hear) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        hear(Restricted.from_json(line) if line.startswith(b"{") else line.decode().rstrip())
+
+
+async def _end(process: Process) -> None:
+    """Close the worker's stdin and wait; kill it when it does not end in time."""
+    assert process.stdin is not None
+    process.stdin.close()
     try:
-        output, _ = await asyncio.wait_for(process.communicate(b""), STOP_TIMEOUT_S)
-        return output
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

@@ -1,97 +1,86 @@
-"""The tables: one that is redrawn while the load runs, and the final one."""
+"""The tables: one that is redrawn while the day passes, and the final one."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
-
-from demo.scenario import HEAVY, LIMIT, SMALL, WINDOW_S, WORKERS
+from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Mapping
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
-    from demo.audit import Audit
-    from demo.tally import Tally, TenantTally
+    from demo.tally import Tally
+    from ratelimit_guard.operate import Desk
 
 REDRAW_S = 0.25
-_LIMIT = f"limit\nper {WINDOW_S} s"
-_BUSIEST = f"busiest\n{WINDOW_S} s"
-_PRIVATE = "limiter\nper\nprocess"
-SHOWN_SMALL = 3  # a terminal has no room for all of them
 
 
 @asynccontextmanager
-async def live_table(console: Console, tally: Tally) -> AsyncIterator[None]:
+async def live_table(console: Console, tally: Tally, desk: Desk) -> AsyncGenerator[None]:
     """Redraw the table while the block runs; without a terminal draw nothing."""
     if not console.is_interactive:
         yield
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        redraw = asyncio.create_task(_redraw(live, tally))
+        redraw = asyncio.create_task(_redraw(live, tally, desk))
         try:
             yield
         finally:
             redraw.cancel()
 
 
-async def _redraw(live: Live, tally: Tally) -> None:
+async def _redraw(live: Live, tally: Tally, desk: Desk) -> None:
     while True:
-        live.update(running_table(tally), refresh=True)
+        live.update(whole(tally, desk.stats()), refresh=True)
         await asyncio.sleep(REDRAW_S)
 
 
-def groups() -> Iterator[tuple[str, list[str]]]:
-    """The rows of a table: a label and the tenants that it adds up."""
-    small = [tenant.name for tenant in SMALL]
-    for name in [tenant.name for tenant in HEAVY] + small[:SHOWN_SMALL]:
-        yield name, [name]
-    yield f"{len(small) - SHOWN_SMALL} more", small[SHOWN_SMALL:]
+def whole(tally: Tally, stats: Mapping[str, Any]) -> RenderableType:
+    """Requests by kind, campaigns, and the detector."""
+    return Group(kinds(tally), campaigns(tally, stats), Text(detector(stats)))
 
 
-def running_table(tally: Tally) -> Table:
-    """Counts so far."""
-    table = _table("tenant", _LIMIT, "admitted", "refused", *_worker_names(), _PRIVATE)
-    for label, tenants in groups():
-        total = tally.total(tenants)
-        table.add_row(label, _limit(tenants), *_counts(total), f"{total.private:,}")
-    table.caption = f"{tally.total(tally.tenants).sent:,} requests answered"
+def kinds(tally: Tally) -> Table:
+    """What became of the requests of each kind."""
+    names = ("accounts", "requests", "ok", "restricted", "refused", "degraded", "median ms")
+    table = _table("tenants", *names)
+    accounts = list(tally.kinds.values())
+    for kind, row in tally.rows.items():
+        counts = (accounts.count(kind), row.requests, row.ok, row.restricted, row.refused, row.degraded)
+        table.add_row(kind, *(f"{count:,}" for count in counts), f"{row.median_ms:.1f}")
+    table.caption = "restricted: paid from a campaign's budget, or found it empty"
     return table
 
 
-def final_table(tally: Tally, audit: Audit) -> Table:
-    """Counts of the whole run, with the busiest window of each kind of limiter."""
-    table = _table("tenant", _LIMIT, _BUSIEST, "admitted", "refused", *_worker_names(), _PRIVATE, _BUSIEST, "over")
-    for label, tenants in groups():
-        total = tally.total(tenants)
-        peak = max(audit.peak.get(tenant, 0) for tenant in tenants)
-        private_peak = max(audit.private_peak.get(tenant, 0) for tenant in tenants)
-        over = f"[red]{private_peak / LIMIT:.1f} x[/red]" if private_peak > LIMIT else "-"
-        table.add_row(label, _limit(tenants), f"{peak}", *_counts(total), f"{total.private:,}", f"{private_peak}", over)
-    table.caption = "limiter per process: what it would admit; busiest: the most in any window"
+def campaigns(tally: Tally, stats: Mapping[str, Any]) -> Table:
+    """Those that are restricted, with what is done about them now."""
+    table = _table("campaign", "rung", "accounts so far", "requests", "answered from its budget")
+    rungs = {f"C{number}": rung for number, rung in stats["rungs"].items()}
+    for name in sorted({*rungs, *(one.campaign for one in tally.paid.values() if one.campaign)}):
+        its = [one for one in tally.paid.values() if one.campaign == name]
+        counts = (len({one.account for one in its}), len(its), sum(one.status == 200 for one in its))
+        table.add_row(name, rungs.get(name, "observe"), *(f"{count:,}" for count in counts))
     return table
+
+
+def detector(stats: Mapping[str, Any]) -> str:
+    """What the workers' common detector counts."""
+    return (
+        f"detector: {stats['folded']:,} answers seen, {stats['dropped']} dropped, elected process {stats['leader']}, "
+        f"term {stats['terms']}"
+    )
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, caption_justify="left")
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="right" if place else "left")
     return table
-
-
-def _worker_names() -> list[str]:
-    return [f"w{number}" for number in range(WORKERS)]
-
-
-def _limit(tenants: list[str]) -> str:
-    return f"{LIMIT}" + (" each" if len(tenants) > 1 else "")
-
-
-def _counts(total: TenantTally) -> list[str]:
-    return [f"{count:,}" for count in (sum(total.admitted), total.refused, *total.admitted)]

@@ -1,95 +1,73 @@
-"""The load generator: paced requests of all tenants over a fixed number of keep-alive connections."""
+"""The load: one simulated day of everybody, and then heavy tenants alone, with the guard and without it."""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
+from dataclasses import dataclass, field
+from itertools import islice
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from demo.errors import DemoError
-from demo.scenario import CONNECTIONS, Tenant
+from demo.scenario import CONCURRENCY, LOAD_TIMEOUT_S, PATH
+from demo.stage import GUARDED, PLAIN
+from ratelimit_guard.simulate import drive, generate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from demo.scenario import Play
     from demo.tally import Tally
-
-ANSWER_TIMEOUT_S = 10.0
-HOST = "127.0.0.1"
+    from ratelimit_guard.simulate import Call, Result
 
 
-class Connection:
-    """One HTTP/1.1 keep-alive connection: a request, then its answer, then the next."""
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds that each of the same requests took."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, port: int) -> Connection:
-        """Connect to the workers' port."""
-        return cls(*await asyncio.open_connection(HOST, port))
-
-    async def get(self, tenant: str) -> tuple[int, dict[str, str]]:
-        """Send one request of `tenant`; status and header fields of the answer."""
-        self._writer.write(f"GET / HTTP/1.1\r\nhost: {HOST}\r\nx-api-key: {tenant}\r\n\r\n".encode())
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            head = await self._reader.readuntil(b"\r\n\r\n")
-            status_line, *lines = head.decode("latin-1").strip().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            await self._reader.readexactly(int(headers["content-length"]))
-        return int(status_line.split(" ", 2)[1]), headers
-
-    def close(self) -> None:
-        """Hang up."""
-        self._writer.close()
+    guarded: list[float] = field(default_factory=list[float])
+    plain: list[float] = field(default_factory=list[float])
 
 
-def schedule(tenants: Sequence[Tenant], seconds: float) -> Iterator[tuple[float, str]]:
-    """When who sends: pairs of (seconds since the start, tenant) in the order of time, evenly paced per tenant."""
-
-    def of_one(place: int, tenant: Tenant) -> Iterator[tuple[float, str]]:
-        first = place / len(tenants) / tenant.rate  # staggered, or all small tenants would send at once
-        for number in range(int(seconds * tenant.rate)):
-            yield first + number / tenant.rate, tenant.name
-
-    return heapq.merge(*(of_one(place, tenant) for place, tenant in enumerate(tenants)))
+def url(port: int, way: str = "") -> str:
+    """The workers' address."""
+    return f"http://127.0.0.1:{port}{way}{PATH}"
 
 
-async def drive(port: int, tenants: Sequence[Tenant], seconds: float, tally: Tally) -> None:
-    """Send the schedule of `seconds` and count every answer in `tally`. A slow host sends less, not longer."""
-    connections = [await Connection.open(port) for _ in range(CONNECTIONS)]
-    due: asyncio.Queue[str | None] = asyncio.Queue(maxsize=CONNECTIONS)
-    try:
-        async with asyncio.TaskGroup() as group:
-            for connection in connections:
-                group.create_task(_send(connection, due, tally))
-            await _pace(tenants, seconds, due)
-            for _ in connections:
-                await due.put(None)
-    finally:
-        for connection in connections:
-            connection.close()
+async def simulate(play: Play, port: int, tally: Tally) -> float:
+    """Send the day; the seconds that it took, which are more than planned where the machine is slow."""
+    began = monotonic()
+    calls, seconds = generate(play.scenario, play.seed), LOAD_TIMEOUT_S
+    note = tally.result
+    whole = await drive(calls, url(port), speed=play.speed, concurrency=CONCURRENCY, timeout=seconds, on_result=note)
+    if not whole:
+        raise DemoError(f"the simulated day took longer than {seconds:g} s: this machine is too busy")
+    return monotonic() - began
 
 
-async def _pace(tenants: Sequence[Tenant], seconds: float, due: asyncio.Queue[str | None]) -> None:
-    clock = asyncio.get_running_loop().time
-    start = clock()
-    for at, tenant in schedule(tenants, seconds):
-        wait = start + at - clock()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        if clock() - start > seconds:
-            return
-        await due.put(tenant)
+async def compare(play: Play, port: int) -> Comparison:
+    """Send blocks of the heavy tenants' next day both ways, in turns: what else the machine does hits both alike."""
+    found = Comparison()
+    calls = generate(play.heavy_calls(), play.seed)
+    await _send(list(islice(calls, play.calls)), play.rate, url(port, PLAIN), lambda _result: None)  # warm connections
+    for _ in range(play.blocks):
+        block = list(islice(calls, play.calls))
+        await _send(block, play.rate, url(port, PLAIN), _noted(found.plain))
+        await _send(block, play.rate, url(port, GUARDED), _noted(found.guarded))
+    return found
 
 
-async def _send(connection: Connection, due: asyncio.Queue[str | None], tally: Tally) -> None:
-    while (tenant := await due.get()) is not None:
-        try:
-            status, headers = await connection.get(tenant)
-        except (EOFError, OSError) as error:
-            raise DemoError(f"a worker hung up or did not answer {tenant} within {ANSWER_TIMEOUT_S:g} s") from error
-        if status not in (200, 429):
-            raise DemoError(f"a worker answered {status} to {tenant}: see its message above")
-        tally.count(tenant, int(headers["x-worker"]), status == 200, headers["x-private-limiter"] == "admit")
+async def _send(calls: Sequence[Call], rate: float, to: str, on_result: Callable[[Result], None]) -> None:
+    seconds = calls[-1].time - calls[0].time
+    speed = seconds * rate / len(calls) if seconds > 0 else inf
+    if not await drive(calls, to, speed=speed, timeout=LOAD_TIMEOUT_S, on_result=on_result):
+        raise DemoError(f"{len(calls)} requests took longer than {LOAD_TIMEOUT_S:g} s")
+
+
+def _noted(seconds: list[float]) -> Callable[[Result], None]:
+    def note(result: Result) -> None:
+        if result.status != 200:
+            raise DemoError(f"a heavy tenant got {result.status} {result.error}")
+        seconds.append(result.seconds)
+
+    return note

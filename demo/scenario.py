@@ -1,27 +1,51 @@
-"""What the demo plays: the quota, the workers, who sends how much, and for how long."""
+"""What the demo plays: whose traffic, how much of it, and what is measured afterwards."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-LIMIT = 200
-WINDOW_S = 5
-QUOTA = f"{LIMIT} per {WINDOW_S} seconds"
+from ratelimit_guard.simulate import SCENARIOS, Scenario
+from ratelimit_guard.simulate.scenario import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 WORKERS = 4
-CONNECTIONS = 64  # enough that the kernel's hash gives every worker a fair share of them
-TABLE_CAPACITY = 4_096
-DEFAULT_SECONDS = 16
-MAX_SECONDS = 45  # the whole demo, start and report included, stays under a minute
+CONCURRENCY = 16  # requests under way at once: enough for two cores, and few enough that workers agree about the time
+LOAD_TIMEOUT_S = 75.0  # of the simulated day; the whole demo stays under two minutes
+PATH = "/v1/chat/completions"
+HEAVY = "heavy"
+CAMPAIGN = "campaign:"  # what the kinds of its accounts begin with
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """Somebody with an API key who sends `rate` requests per second."""
+class Play:
+    """A scenario, the `seconds` that its day takes, and the comparison after it: `blocks` times `calls` requests of
+    heavy tenants with the guard, and the same ones without it, at `rate` a second.
+    """
 
-    name: str
-    rate: float
+    scenario: Scenario
+    seconds: float
+    blocks: int
+    calls: int
+    rate: float = 200.0
+    seed: int = 1
+
+    @property
+    def speed(self) -> float:
+        """Simulated seconds in a real one."""
+        return self.scenario.days * DAY / self.seconds
+
+    def heavy_calls(self) -> Scenario:
+        """Heavy tenants only, as they go on the day after."""
+        days = self.blocks * self.calls * 4 / (self.scenario.heavy * self.scenario.heavy_requests)
+        return replace(
+            self.scenario, start=self.scenario.start + DAY, days=days, small=0, classes=0, campaigns=(), news=False
+        )
 
 
-HEAVY = (Tenant("heavy-a", 600.0), Tenant("heavy-b", 400.0))
-SMALL = tuple(Tenant(f"small-{number:02}", 2.0) for number in range(1, 41))
-TENANTS = HEAVY + SMALL
+PLAYS: Mapping[str, Play] = {
+    "demo": Play(SCENARIOS["demo"], seconds=30.0, blocks=5, calls=200),
+    "small": Play(SCENARIOS["small"], seconds=7.0, blocks=2, calls=100),
+}

@@ -1,21 +1,25 @@
-"""One worker process: uvicorn on an inherited socket. Prints `ready`, serves until its stdin closes, prints its report.
+"""One worker process: uvicorn on an inherited socket. Prints `ready`, then a line for each request that was restricted,
+and what the guard logs.
 
-The end of stdin as the signal to stop means that no worker outlives the demo, not even a demo that was killed.
+It serves until its stdin closes: so no worker outlives the demo, not even a demo that was killed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from demo.app import LimitedApp
-from demo.scenario import QUOTA, TABLE_CAPACITY
-from ratelimit_guard import Limiter, MemoryStore, SharedStore
+from demo.stage import build
+
+if TYPE_CHECKING:
+    from demo.access_log import Restricted
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -32,32 +36,30 @@ class AnnouncingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def build_app(index: int, table: Path) -> LimitedApp:
-    """The app with its two limiters: one table for all workers, and one that only this process knows."""
-    shared = Limiter(QUOTA, store=SharedStore(table, capacity=TABLE_CAPACITY))
-    private = Limiter(QUOTA, store=MemoryStore(TABLE_CAPACITY))
-    return LimitedApp(index, shared, private)
+def tell(restricted: Restricted) -> None:
+    """To the demo, which reads all the time."""
+    print(restricted.to_json(), flush=True)
 
 
-async def serve(app: LimitedApp, listener: socket.socket) -> None:
+async def serve(config: uvicorn.Config, listener: socket.socket) -> None:
     """Serve on `listener` until stdin ends."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     server = AnnouncingServer(config)
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.stop)
     await server.serve([listener])
 
 
 def main() -> None:
-    """Read the command line, serve, report."""
+    """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m demo.worker")
-    parser.add_argument("--index", type=int, required=True)
     parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--table", type=Path, required=True)
+    parser.add_argument("--tiers", type=Path, required=True)
+    parser.add_argument("--log", type=Path, required=True)
     options = parser.parse_args()
-    app = build_app(options.index, options.table)
-    asyncio.run(serve(app, socket.socket(fileno=options.fd)))
-    report = app.ledger.report(lambda: app.shared.acquire(f"worker {options.index}"))
-    print(report.to_json(), flush=True)
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+    with options.log.open("wb") as log:
+        app = build(options.tiers, log, tell)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        asyncio.run(serve(config, socket.socket(fileno=options.fd)))
 
 
 if __name__ == "__main__":

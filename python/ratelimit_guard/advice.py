@@ -30,8 +30,24 @@ def advice(config: Config) -> Iterator[str]:
             yield f"policy {name!r} only watches (shadow)"
     if not config.tiers[config.identity.anonymous_tier].policies:
         yield f"callers without a known credential are not limited (tier {config.identity.anonymous_tier!r})"
+    yield from _detector(config)
     yield from _strangers(config)
     yield from _routes(config)
+
+
+def _detector(config: Config) -> Iterator[str]:
+    """What a detector does not see or do."""
+    detector = config.detector
+    if detector is None:
+        return
+    if not any(route.body and not route.exempt for route in config.routes):
+        yield "the detector reads no route: none has body = true; only functions with guard.limit(prompt=...) are seen"
+    if detector.mode == "shadow":
+        yield "the detector only watches (shadow)"
+    if detector.baseline is None:
+        yield "the detector has no baseline: for a day its thresholds are twice as high, see `ratelimit-guard calibrate`"
+    if detector.state is None and config.store.kind == "shared":
+        yield "what the detector learns does not outlive a reboot: give detector.state a directory, and a baseline"
 
 
 def _strangers(config: Config) -> Iterator[str]:
@@ -76,6 +92,9 @@ def changes(former: Config, config: Config) -> Iterator[str]:
             "store or namespace differ: running workers refuse the file. Stop all of them, delete the table if only "
             "its capacity differs, and start them; all counters start afresh"
         )
+    if former.detector != config.detector:
+        yield "section [detector] differs: running workers refuse the file; restart them one after the other"
+    yield from _differences("section", {"campaign": former.campaign}, {"campaign": config.campaign})
     yield from _policies(former, config)
     for what, before, after in (
         ("tier", former.tiers, config.tiers),

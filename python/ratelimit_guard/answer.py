@@ -57,6 +57,10 @@ class AnswerText:
             self.wanted = False
             self._body.clear()
 
+    def document(self) -> bytes | None:
+        """The whole response, when it is a JSON document of bounded length."""
+        return bytes(self._body) if self.wanted and self._events is None else None
+
     def text(self) -> str | None:
         """The answer, after the last piece: of the first choice, without reasoning and refusals. None when there is
         none, or the body was no answer. A line for each part, as `Turn.text` has them; no lone surrogates.

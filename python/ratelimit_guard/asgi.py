@@ -80,7 +80,7 @@ class RateLimitMiddleware:
             return
         body = await read_body(scope, receive, most=watch.max_body_bytes, deadline=watch.body_timeout_s)
         if body.problem == "timeout":
-            await _answer(send, too_slow())
+            await _answer(send, too_slow(scope.get("http_version", "1.1")))
             return
         checked = guard.check_body(request, plan, body.bytes, watch)
         receive = body.receive
@@ -158,8 +158,8 @@ class _Watched(_Response):
         """Did the app begin an answer that is no error?"""
         return self._text is not None
 
-    def answer(self) -> Answer:
-        return UNKNOWN if self._text is None else Answer(self._text.text(), self._text.tokens())
+    def answer(self) -> AnswerText | Answer:
+        return UNKNOWN if self._text is None else self._text
 
     async def send(self, message: Message) -> None:
         await super().send(message)

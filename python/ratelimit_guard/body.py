@@ -1,6 +1,7 @@
 """A request's body, read before the app for routes that want it, and given to the app as if nobody had looked.
 
-Only JSON is read, and only up to a cap. What was read is replayed; what was not is left with the server.
+It is read up to a cap, whatever its type is called: many an app parses JSON without looking at the header, and who says
+`text/plain` must not go unseen by that. What was read is replayed; what was not is left with the server.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Environ = dict[str, Any]
 
-JSON = b"application/json"
 MAX_MESSAGES = 1024
 """Messages replayed one by one. More of them, from a client that sends byte by byte, become a single one: a message
 costs 250 bytes of memory, whatever it holds.
@@ -35,8 +35,8 @@ REPLACED_ENVIRON = ("HTTP_CONTENT_LENGTH", "HTTP_CONTENT_ENCODING", "HTTP_TRANSF
 class Body:
     """What became of a body, and the `receive` that the app gets in place of the server's.
 
-    `bytes` is the whole body as it came, compressed or not, or None, and then `problem` says why: `"content-type"`
-    (no JSON by its header), `"too-large"`, `"timeout"` (answer 408), or `"disconnected"`.
+    `bytes` is the whole body as it came, compressed or not, or None, and then `problem` says why: `"too-large"`,
+    `"timeout"` (answer 408), or `"disconnected"`.
     """
 
     __slots__ = ("_scope", "_server", "bytes", "problem", "receive")
@@ -67,9 +67,8 @@ async def read_body(scope: Scope, receive: Receive, *, most: int, deadline: floa
     The deadline needs asyncio or an event loop under it (uvloop); on others there is none. Cost: 1.9 µs with ten
     headers when the whole body has arrived, which it mostly has; 6 µs more when it must be waited for.
     """
-    problem = _unwanted(scope.get("headers", ()), most)
-    if problem is not None:
-        return Body(scope, receive, None, problem, receive)
+    if _is_larger(scope.get("headers", ()), most):
+        return Body(scope, receive, None, "too-large", receive)
     # A timer costs more than all the rest, so it is set only when the first message is not there yet.
     steps = receive().__await__()
     try:
@@ -209,26 +208,12 @@ def _in_asyncio() -> bool:
         return False
 
 
-def _unwanted(headers: Iterable[tuple[bytes, bytes]], most: int) -> str | None:
-    """Why a body is not read at all. Lengths of names are compared first: there are many headers."""
-    json = False
-    problem = None
+def _is_larger(headers: Iterable[tuple[bytes, bytes]], most: int) -> bool:
+    """By its own word. Lengths of names are compared first: there are many headers."""
     for name, value in headers:
-        if len(name) == 12 and name.lower() == b"content-type":
-            if not is_json(value):
-                return "content-type"
-            json = True
-        elif len(name) == 14 and name.lower() == b"content-length" and _declared(value) > most:
-            problem = "too-large"
-    return problem if json else "content-type"
-
-
-def is_json(content_type: bytes) -> bool:
-    """Is this `application/json` or `application/*+json`, with parameters or without?"""
-    if content_type == JSON:
-        return True
-    kind = content_type.partition(b";")[0].strip().lower()
-    return kind == JSON or (kind.startswith(b"application/") and kind.endswith(b"+json"))
+        if len(name) == 14 and name.lower() == b"content-length" and _declared(value) > most:
+            return True
+    return False
 
 
 def _declared(length: bytes) -> int:
@@ -270,9 +255,6 @@ def read_environ(environ: Environ, *, most: int) -> EnvironBody:
 
     How long a read may last is the server's matter. Cost: 1.3 µs.
     """
-    content_type = environ.get("CONTENT_TYPE") or ""
-    if not is_json(content_type.encode("latin-1", "replace")):
-        return EnvironBody(environ, None, "content-type")
     declared, terminated = _extent(environ)
     if declared is None and not terminated:
         problem = "length-required" if environ.get("HTTP_TRANSFER_ENCODING") else None

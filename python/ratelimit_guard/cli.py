@@ -10,6 +10,7 @@ try:
     import typer
     from rich.console import Console
 
+    from ratelimit_guard import operate_commands
     from ratelimit_guard.audit import commands
     from ratelimit_guard.config_file import load
     from ratelimit_guard.simulate.command import simulate
@@ -24,6 +25,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rate limits 
 app.command(cls=commands.SpreadHistory)(commands.audit)
 app.command()(commands.calibrate)
 app.command()(commands.explain)
+app.command()(operate_commands.live)
+app.command()(operate_commands.release)
+app.command()(operate_commands.report)
 app.command()(simulate)
 
 

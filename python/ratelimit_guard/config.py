@@ -24,6 +24,7 @@ from pydantic import (
 from ratelimit_guard._core import DEFAULT_CAPACITY, MAX_LIMIT, Quota
 from ratelimit_guard.address import Network  # noqa: TC001  pydantic reads the annotations
 from ratelimit_guard.decision import RESERVED
+from ratelimit_guard.degrade import MAX_TOKENS
 from ratelimit_guard.detector import DEFAULT_ALPHA
 from ratelimit_guard.prompt import MAX_BYTES
 from ratelimit_guard.routes import compile_pattern
@@ -169,7 +170,7 @@ class DegradeSection(_Section):
     """What a restricted caller gets less of from the third rung on; each is declared to him."""
 
     logprobs: StrictBool = True
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=2**31)] | None = 256
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] | None = 256
     n: StrictBool = True
     models: dict[str, str] = {}
 
@@ -234,5 +235,8 @@ class Config(_Section):
                 raise ValueError(msg)
         if self.detector is None and any(route.body for route in self.routes):
             msg = "a route has body = true, and nobody reads it: add a section [detector]"
+            raise ValueError(msg)
+        if self.detector is None and self.campaign.quota is not None:
+            msg = "campaign.quota: nobody looks for campaigns: add a section [detector]"
             raise ValueError(msg)
         return self

@@ -69,16 +69,16 @@ def decide(
     """
     if tenant.blocked:
         return Decision("block", "blocked by an access rule", tenant)
-    if restriction is not None:
+    if restriction is not None and restriction.enforced:
         return _restricted(Decision("allow", "", tenant, result, shadow, policy_field, restriction, (), challenge))
     if result is None:
-        return Decision("allow", "no policy", tenant, None, shadow)
+        return Decision("allow", "no policy", tenant, None, shadow, b"", restriction)
     if result.allowed:
         allowed: Decision = new(
-            Decision, ("allow", "within limits", tenant, result, shadow, policy_field, None, (), b"")
+            Decision, ("allow", "within limits", tenant, result, shadow, policy_field, restriction, (), b"")
         )
         return allowed
-    return Decision("refuse", f"limit {result.policy!r} exceeded", tenant, result, shadow, policy_field)
+    return Decision("refuse", f"limit {result.policy!r} exceeded", tenant, result, shadow, policy_field, restriction)
 
 
 def _restricted(open_: Decision) -> Decision:

@@ -48,7 +48,9 @@ class RateLimitExceeded(RateLimitGuardError):  # noqa: N818  the field's name fo
 
 
 class AccessBlocked(RateLimitGuardError):  # noqa: N818  says what happened
-    """Raised by a guard's decorators and dependencies for an account that an access rule of the operator blocks."""
+    """Raised by a guard's decorators and dependencies for who may not go on whatever the limits: an access rule of the
+    operator blocks the account, or the detector's ladder blocks or challenges the request.
+    """
 
     def __init__(self, decision: Decision | None = None) -> None:
         """`decision` does not travel in a pickle."""
@@ -56,4 +58,6 @@ class AccessBlocked(RateLimitGuardError):  # noqa: N818  says what happened
         self.decision = decision
 
     def __str__(self) -> str:
-        return "an access rule blocks the account"
+        if self.decision is None or self.decision.restriction is None:
+            return "an access rule blocks the account"
+        return self.decision.reason

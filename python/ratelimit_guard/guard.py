@@ -132,6 +132,8 @@ class Guard:
             raise ConfigError(msg)
         require(config, (name for names in self._decorated for name in names))
         self._compiled = Compiled(config, self._compiled.store, self._lookup, self._decorated)
+        if self._watch is not None:
+            self._watch.live.follow(config)
 
     def reload(self) -> bool:
         """Look at the file now and wait for it. False: nothing changed, or the file is wrong, which is logged."""
@@ -182,27 +184,34 @@ class Guard:
         """
         coding = request.header(b"content-encoding") if body else None
         inspection = watch.live.inspect(body, plan.tenant, coding.decode("latin-1") if coding else None)
-        decision = self.charge_prompt(request, plan, plan.rules.cost, inspection, watch)
-        return watch.less(decision, inspection, body)
+        return self.charge_prompt(request, plan, plan.rules.cost, inspection, watch, body)
 
     def charge_prompt(
-        self, request: Request | None, plan: Plan, cost: int, inspection: Inspection | None, watch: Watch
-    ) -> Decision:
-        """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too."""
+        self,
+        request: Request | None,
+        plan: Plan,
+        cost: int,
+        inspection: Inspection | None,
+        watch: Watch,
+        body: bytes | None = None,
+    ) -> Checked:
+        """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too, and may get less."""
         tenant = plan.tenant
         restriction = watch.restriction(inspection, tenant)
         if restriction is None:
-            return self.charge(request, plan, cost)
+            return Checked(self.charge(request, plan, cost), inspection)
         field = plan.policy_field(restriction)
         decision = decide(tenant, None, (), field, restriction)
-        challenge = watch.unproven(request, decision) if request else b""
-        is_open = not tenant.blocked and not challenge and not restriction.reaches("block")
+        is_blocked = tenant.blocked or restriction.reaches("block")
+        challenge = b"" if is_blocked or request is None else watch.unproven(request, decision)
+        is_open = not is_blocked and not challenge
         result = plan.charge(cost, restriction) if is_open else None
         is_watched = is_open and (result is None or result.allowed)
         shadow = plan.charge_shadow(cost, restriction) if is_watched else ()
         decision = decide(tenant, result, shadow, field, restriction, challenge)
-        self._event(request, plan, cost, decision)
-        return decision
+        checked = watch.less(decision, inspection, body)
+        self._event(request, plan, cost, checked.decision)
+        return checked
 
     def fields(self, decision: Decision) -> list[tuple[bytes, bytes]]:
         """Header fields that tell the caller about his limits."""

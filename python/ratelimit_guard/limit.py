@@ -10,7 +10,6 @@ from ratelimit_guard._wrappers import limited
 from ratelimit_guard.errors import AccessBlocked, ConfigError, RateLimitExceeded, UsageError
 from ratelimit_guard.request import Request, from_environ, from_scope
 from ratelimit_guard.tenant import Identity
-from ratelimit_guard.watch import Checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,9 +61,9 @@ def limit(
                 admit(guard.charge(request, plan, units))
                 return
             inspection = watch.live.inspect(body_of(prompt(*args, **kwargs)), plan.tenant)
-            decision = guard.charge_prompt(request, plan, units, inspection, watch)
-            admit(decision)
-            watch.observe(request, Checked(decision, inspection))
+            checked = guard.charge_prompt(request, plan, units, inspection, watch)
+            admit(checked.decision)
+            watch.observe(request, checked)
 
         return charge
 

@@ -7,19 +7,22 @@ operator's own files (mode 0600).
 
 from __future__ import annotations
 
-import atexit
+import fcntl
 import hashlib
 import hmac
 import logging
 import os
+import shutil
 import weakref
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.address import Proxies, client_address
 from ratelimit_guard.baseline import Baseline
+from ratelimit_guard.errors import StoreError
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.restriction import Inspection, Restriction
 from ratelimit_guard.stores.shared import resolve
@@ -27,18 +30,23 @@ from ratelimit_guard.stores.shared import resolve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.config import Config, DetectorSection
     from ratelimit_guard.request import Request
     from ratelimit_guard.tenant import Tenant
 
 AREA_SUFFIX, STATE_SUFFIX = _live.AREA_SUFFIX, _live.STATE_SUFFIX
+MAX_REMEMBERED = 16_384
+"""Peers whose address was worked out."""
 LOOK_EVERY = 64
 """Observations between two looks for what the operator should hear of."""
+MAX_TIME = 1e11
+"""Unix time up to which a clock is believed."""
 log = logging.getLogger("ratelimit_guard")
 
 
 class Answer(NamedTuple):
-    """What the model answered, as far as it is known."""
+    """What the model answered, as far as it is known: its text and length in tokens."""
 
     text: str | None = None
     tokens: int | None = None
@@ -59,34 +67,48 @@ class LiveDetector:
         section = config.detector
         assert section is not None
         self.section = section
-        self._time = unix_time
+        self._clock, self._known_time = unix_time, 0.0
         self._enforced = section.mode == "enforce"
-        self._folder: TemporaryDirectory[str] | None = None
         baseline = Baseline.load(section.baseline) if section.baseline else None
         trusted = baseline if baseline and not baseline.is_empty else None
         area, state = self._places(config, trusted)
         secret = trusted.secret if trusted else None
         self._live = open_live(section, trusted, area, state)
         self._secret = secret or self._live.secret
-        self._reader = Reader(secret=self._secret)
+        self._reader = Reader(secret=self._secret, judges=True)
+        self.follow(config)
+        self._process = 0
+        self._started: dict[int, object] = {}
+        self._untold, self._convicted = 0, 0
+
+    def follow(self, config: Config) -> None:
+        """Heed what a reload may change: declared uses and trusted proxies."""
         self._declared = {tenant.id for tenant in config.tenants if tenant.use}
         self._proxies = Proxies.of(config.identity.trusted_proxies)
-        self._process = 0
-        self._untold, self._convicted = 0, 0
+        self._addresses: dict[str | None, str] = {}
+
+    def now(self) -> float:
+        """Unix time in seconds; of a clock that says nothing usable, what it said last."""
+        now = self._clock()
+        if 0.0 <= now <= MAX_TIME:
+            self._known_time = now
+        return self._known_time
 
     def inspect(self, body: bytes | None, tenant: Tenant, content_encoding: str | None = None) -> Inspection | None:
         """Read a prompt and see what it belongs to; None when there is none. Cost: 6 µs for 1 KB."""
+        if self._process != os.getpid():
+            self._start()
         if not body:
             return None
         prompt = self._reader.read(body, content_encoding=content_encoding)
         if not prompt:
             return None
-        return Inspection(prompt, self._live.look(prompt, tenant.account, tenant.id), self._time())
+        return Inspection(prompt, self._live.look(prompt, _text(tenant.account), _text(tenant.id)), self.now())
 
     def standing(self, tenant: Tenant) -> Restriction | None:
         """What is done about an account whatever it sends, before anything was read. Cost: 0.2 µs."""
-        sight = self._live.standing(tenant.account)
-        return None if sight is None else self._restriction(sight, tenant, self._time())
+        sight = self._live.standing(_text(tenant.account))
+        return None if sight is None else self._restriction(sight, tenant, self.now())
 
     def restriction(self, inspection: Inspection, tenant: Tenant) -> Restriction | None:
         """What is done about a request."""
@@ -94,21 +116,27 @@ class LiveDetector:
         return None if sight is None else self._restriction(sight, tenant, inspection.at)
 
     def observe(
-        self, inspection: Inspection, tenant: Tenant, *, request: str = "", address: str = "", answer: Answer = UNKNOWN
+        self,
+        inspection: Inspection,
+        tenant: Tenant,
+        *,
+        request: str = "",
+        address: str = "",
+        answer: AnswerText | Answer = UNKNOWN,
     ) -> bool:
-        """Tell of an answered request. Never waits: False when there was no room, which is counted. Cost: 1 µs."""
-        if self._process != os.getpid():
-            self._start()
-        text = answer.text
+        """Tell of an answered request. Never waits: False when there was no room, which is counted. Cost: 2 µs with
+        an answer of 1 KB.
+        """
+        given, tokens = self._known(answer)
         told = self._live.add(
             inspection.prompt,
-            tenant.account,
-            tenant.id,
+            _text(tenant.account),
+            _text(tenant.id),
             time=inspection.at,
-            request=request,
-            address=address,
-            answer=self._reader.answer(text) if text else None,
-            answer_tokens=answer.tokens,
+            request=_text(request),
+            address=_text(address),
+            answer=given,
+            answer_tokens=tokens,
             declared=tenant.id in self._declared,
         )
         self._untold += 1
@@ -118,7 +146,24 @@ class LiveDetector:
 
     def address(self, request: Request) -> str:
         """The caller's, behind trusted proxies."""
-        return client_address(request, self._proxies)
+        if self._proxies.any:
+            return client_address(request, self._proxies)
+        known = self._addresses.get(request.peer)
+        if known is None:
+            if len(self._addresses) >= MAX_REMEMBERED:
+                self._addresses.clear()
+            known = self._addresses[request.peer] = client_address(request, self._proxies)
+        return known
+
+    def _known(self, answer: AnswerText | Answer) -> tuple[tuple[int, int] | None, int | None]:
+        """Hash and words of an answer, and its tokens."""
+        if isinstance(answer, Answer):
+            return self._reader.answer(answer.text) if answer.text else None, answer.tokens
+        document = answer.document()
+        if document is not None and (found := self._reader.answered(document)) is not None:
+            return (found[0], found[1]), found[2]
+        text = answer.text()
+        return self._reader.answer(text) if text else None, answer.tokens()
 
     def derived(self, purpose: bytes) -> bytes:
         """A secret for another purpose, the same in all workers."""
@@ -134,13 +179,20 @@ class LiveDetector:
         """Save what is known, if it is this process that folds, and let another one."""
         if self._process == os.getpid():
             self._process = 0
+            self._started.clear()
             self._live.stop()
 
     def _start(self) -> None:
-        self._process = os.getpid()
-        self._live.start()
-        stop, itself = LiveDetector.stop, weakref.ref(self)
-        atexit.register(lambda: stop(found) if (found := itself()) is not None else None)
+        """Take part in the election, from this process on, once: of threads that come at the same time one does it."""
+        process, mine = os.getpid(), object()
+        if self._started.setdefault(process, mine) is not mine:
+            return
+        try:
+            self._live.start()
+        except StoreError as error:  # the other workers still fold
+            log.warning("detector: %s", error)
+        weakref.finalize(self, _leave, process, self._live.stop)
+        self._process = process
 
     def _tell(self) -> None:
         """What the operator should hear of, from the process that knows it first-hand."""
@@ -150,20 +202,36 @@ class LiveDetector:
         stats = self._live.stats()
         if (convicted := stats["convicted"]) != self._convicted:
             if convicted > self._convicted and stats["leader"] == os.getpid():
-                log.warning("detector: %d campaigns are convicted: see `ratelimit-guard live`", convicted)
+                log.warning("detector: convicted campaigns: %d; see `ratelimit-guard live`", convicted)
             self._convicted = convicted
 
     def _restriction(self, sight: _live.Sight, tenant: Tenant, now: float) -> Restriction:
         name = None if sight.campaign is None else f"C{sight.campaign}"
-        reference = self._live.reference(tenant.account, sight.campaign, now)
+        reference = self._live.reference(_text(tenant.account), sight.campaign, now)
         return Restriction(sight.level, name, sight.whole, sight.score, reference, self._enforced)
 
     def _places(self, config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
-        if config.store.kind == "memory":
-            self._folder = TemporaryDirectory(prefix="ratelimit-guard-", dir=_memory())
-            area = Path(self._folder.name) / f"{config.namespace}{AREA_SUFFIX}"
-            return area, area.with_name(area.name + STATE_SUFFIX)
-        return places(config, baseline)
+        if config.store.kind != "memory":
+            return places(config, baseline)
+        folder = mkdtemp(prefix="ratelimit-guard-", dir=_memory())
+        weakref.finalize(self, _leave, os.getpid(), partial(shutil.rmtree, folder, ignore_errors=True))
+        shared, state = places(config, baseline)
+        area = Path(folder) / shared.name
+        if self.section.state is None or not self._takes(state):
+            state = area.with_name(state.name)
+        return area, state
+
+    def _takes(self, state: Path) -> bool:
+        """Have the state for this process and its forks: others whose counters are their own would write over it."""
+        try:
+            state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = state.with_name(f"{state.name}.lock").open("ab")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            log.warning("detector: %s is not used and what is learned ends with the process: %s", state, error.strerror)
+            return False
+        weakref.finalize(self, lock.close)
+        return True
 
 
 def open_live(section: DetectorSection, baseline: Baseline | None, area: Path, state: Path) -> _live.Live:
@@ -200,6 +268,23 @@ def _rungs(section: DetectorSection) -> list[str]:
     return [name for name, is_allowed in {**allowed, "block": section.block}.items() if is_allowed]
 
 
+def _leave(process: int, last: Callable[[], object]) -> None:
+    """Do the last thing, in the process that has to: those which it forked inherit this."""
+    if process == os.getpid():
+        last()
+
+
+def _text(name: str) -> str:
+    """As UTF-8 can hold it: a name that a lookup found may have halves of a surrogate pair."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+
+
 def _memory() -> str | None:
     folder = Path("/dev/shm")  # noqa: S108  memory, not disk; what is made below it is private
     return str(folder) if os.access(folder, os.W_OK) else None
+
+
+def _remove(folder: str, process: int) -> None:
+    """By the process that made it: its forks go on with it, and end before."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,6 @@ import getpass
 import json
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import live as _live
@@ -17,6 +16,8 @@ from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.live import open_live, places
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ratelimit_guard.audit.result import AuditResult
     from ratelimit_guard.config import Config
 

@@ -57,8 +57,9 @@ class Reader:
     prompts in places that the API does not look at.
 
     `secret` (16 bytes or more) keys all hashes: facts compare between readers of one secret. Without one it is drawn
-    at random. `ConfigError` for a dialect, path or field that means nothing, a short secret or a `max_bytes` outside
-    1..2**31-1.
+    at random. `judges`: only the facts that the detector needs, in two thirds of the time; `minhash`, `template` and
+    `features` stay empty. `ConfigError` for a dialect, path or field that means nothing, a short secret or a
+    `max_bytes` outside 1..2**31-1.
     """
 
     __slots__ = ("_max_bytes", "_reader")
@@ -68,9 +69,12 @@ class Reader:
         *dialects: str | tuple[str, Mapping[str, str]],
         secret: bytes | None = None,
         max_bytes: int = MAX_BYTES,
+        judges: bool = False,
     ) -> None:
         tables = [_table(dialect) for dialect in dialects or DIALECTS]
-        self._reader = _prompt.PromptReader(tables, secrets.token_bytes(16) if secret is None else secret, max_bytes)
+        self._reader = _prompt.PromptReader(
+            tables, secrets.token_bytes(16) if secret is None else secret, max_bytes, judges
+        )
         self._max_bytes = max_bytes
 
     def read(self, body: bytes, *, content_encoding: str | None = None) -> Prompt:
@@ -110,6 +114,12 @@ class Reader:
         hashed.
         """
         return self._reader.answer(text)
+
+    def answered(self, response: bytes) -> tuple[int, int, int | None] | None:
+        """Of a JSON response of OpenAI chat or completions: hash and words of its first answer as `answer` has them,
+        and its tokens. None for anything else. Cost: 1 µs for 1 KB.
+        """
+        return self._reader.answered(response)
 
 
 def read(body: bytes, *, content_encoding: str | None = None) -> Prompt:

@@ -89,14 +89,18 @@ def refusal(decision: Decision, fields: list[tuple[bytes, bytes]]) -> Refusal:
     return _response(429, problem, retry, fields)
 
 
-def too_slow() -> Refusal:
-    """To a client whose body did not come in time; the connection cannot be used any further."""
-    return _response(408, TOO_SLOW, [(b"connection", b"close")], [])
+def too_slow(version: str = "1.1") -> Refusal:
+    """To a client whose body did not come in time; the connection cannot be used any further, and of HTTP/1 that is
+    said by a field which later versions do not know.
+    """
+    return _response(408, TOO_SLOW, [(b"connection", b"close")] if version.startswith("1") else [], [])
 
 
 def no_length() -> Refusal:
-    """To a client whose body has no length, under a server that cannot say where it ends."""
-    return _response(411, NO_LENGTH, [(b"connection", b"close")], [])
+    """To a client whose body has no length, under a server that cannot say where it ends. What becomes of the
+    connection is that server's to say (PEP 3333).
+    """
+    return _response(411, NO_LENGTH, [], [])
 
 
 _ABNORMAL = {

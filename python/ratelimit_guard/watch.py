@@ -13,6 +13,7 @@ from ratelimit_guard.live import UNKNOWN, LiveDetector
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import ChallengeSection, Config
     from ratelimit_guard.decision import Decision
@@ -45,12 +46,11 @@ class Watch:
         if challenge is not None and section.challenge is None:
             msg = "a challenge is given and the file has no section [detector.challenge]: without it nobody is asked"
             raise ConfigError(msg)
+        less = section.degrade
+        self._less = DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models) if less else None
         self.live = LiveDetector(config, unix_time)
         self.max_body_bytes, self.body_timeout_s = section.max_body_bytes, section.body_timeout_s
-        self._time = unix_time
         self._challenge = self._made(challenge, section.challenge)
-        less = section.degrade
-        self._less = less and DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models)
 
     def restriction(self, inspection: Inspection | None, tenant: Tenant) -> Restriction | None:
         """What is done about a request, by its prompt, or by its account alone where there is none to be read."""
@@ -64,7 +64,7 @@ class Watch:
         if restriction is None or tenant is None or challenge is None or not restriction.reaches("challenge"):
             return b""
         response = request.header(challenge.header) if challenge.header else None
-        now = self._time()
+        now = self.live.now()
         if challenge.solved(tenant.account, response, now, request, decision):
             return b""
         return (challenge.ask(tenant.account, now) or "required").encode("ascii", "replace")
@@ -81,7 +81,7 @@ class Watch:
             return Checked(decision, inspection)
         return Checked(decision._replace(action="degrade", degraded=degraded.what), inspection, degraded.body)
 
-    def observe(self, request: Request | None, checked: Checked, answer: Answer = UNKNOWN) -> None:
+    def observe(self, request: Request | None, checked: Checked, answer: AnswerText | Answer = UNKNOWN) -> None:
         """Tell of a request that was answered."""
         tenant = checked.decision.tenant
         if checked.inspection is None or tenant is None:
@@ -103,7 +103,7 @@ class Watch:
                 msg = "detector.challenge: a header needs a secret_file, the same that the verifier signs with"
                 raise ConfigError(msg)
             return VerifiedHeader(section.header, secret, section.valid_s)
-        return ProofOfWork(secret or self.live.derived(b"challenge"), section.bits, section.valid_s)
+        return ProofOfWork(self.live.derived(b"challenge") if secret is None else secret, section.bits, section.valid_s)
 
 
 def _secret(path: str | None) -> bytes | None:

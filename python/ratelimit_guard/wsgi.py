@@ -12,7 +12,6 @@ from ratelimit_guard.body import read_environ
 from ratelimit_guard.decision import EXEMPT
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
-from ratelimit_guard.live import Answer
 from ratelimit_guard.request import from_environ
 from ratelimit_guard.response import no_length
 
@@ -90,16 +89,18 @@ class RateLimitMiddleware:
 class Passing:
     """A response that is read while it passes; when it is closed, or has come to its end, it was answered."""
 
-    def __init__(self, start_response: Start, observe: Callable[[Answer], None]) -> None:
+    def __init__(self, start_response: Start, observe: Callable[[AnswerText], None]) -> None:
         """`observe` is told of an answer that is no error, once."""
         self._start_response = start_response
-        self._observe: Callable[[Answer], None] | None = observe
+        self._observe: Callable[[AnswerText], None] | None = observe
         self._text: AnswerText | None = None
 
     def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         """Take the place of the server's `start_response`; what the app writes by its result is read too."""
         code = int(status[:3]) if status[:3].isdigit() else 500
-        fields = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
+        fields = [
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
+        ]
         self._text = AnswerText(code, fields) if 200 <= code < 300 else None
         write = self._start_response(status, headers, *exc_info)
 
@@ -126,7 +127,7 @@ class Passing:
         """Tell, if there was an answer."""
         observe, self._observe = self._observe, None
         if observe is not None and self._text is not None:
-            observe(Answer(self._text.text(), self._text.tokens()))
+            observe(self._text)
 
 
 class _Pieces:
@@ -140,9 +141,11 @@ class _Pieces:
         return self
 
     def __next__(self) -> bytes:
-        chunk = next(self._pieces)
-        self._feed(chunk)
-        return chunk
+        for chunk in self._pieces:
+            self._feed(chunk)
+            return chunk
+        self._end()
+        raise StopIteration
 
     def close(self) -> None:
         try:

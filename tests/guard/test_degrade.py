@@ -231,24 +231,10 @@ SCALARS = (
     | st.floats(0, 600)
     | st.sampled_from(["big", "300", "\ud800", "é"])
 )
-TOP = "model n best_of logprobs top_logprobs max_tokens max_completion_tokens max_tokens_to_sample max_output_tokens"
-NAMES = st.sampled_from(
-    [
-        *TOP.split(),
-        *[
-            "maxOutputTokens",
-            "candidateCount",
-            "responseLogprobs",
-            "generationConfig",
-            "messages",
-            "prompt",
-            "input",
-            "contents",
-            "meta",
-        ],
-        "x\n",
-    ]
-)
+CAPS = ["max_tokens", "max_completion_tokens", "max_tokens_to_sample", "max_output_tokens"]
+OTHERS = ["model", "n", "best_of", "logprobs", "top_logprobs", "messages", "prompt", "input", "contents", "x\n"]
+GEMINI = ["generationConfig", "maxOutputTokens", "candidateCount", "responseLogprobs"]
+NAMES = st.sampled_from([*CAPS, *OTHERS, *GEMINI])
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -300,7 +286,7 @@ def replaced(name: str, value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if name in {"logprobs", "top_logprobs"}:
         return None if value is not False else False
-    if name in {"max_tokens", "max_completion_tokens", "max_tokens_to_sample", "max_output_tokens"}:
+    if name in CAPS:
         return value if number and 0 < value <= 256 else 256
     if name in {"n", "best_of"}:
         return value if value is None or (number and 0 < value <= 1) else 1

@@ -16,10 +16,12 @@ class PromptReader:
 
     `dialects` are (name, {path: field}); `secret` keys the hashes: facts compare within one secret. `ConfigError` that
     names the dialect and path for a path or field that means nothing, for a secret of less than 16 bytes and for
-    max_bytes outside 1..2**31-1.
+    max_bytes outside 1..2**31-1. `judges`: only for the detector, sketch, template and features stay empty.
     """
 
-    def __new__(cls, dialects: list[tuple[str, dict[str, str]]], secret: bytes, max_bytes: int) -> PromptReader: ...
+    def __new__(
+        cls, dialects: list[tuple[str, dict[str, str]]], secret: bytes, max_bytes: int, judges: bool = False
+    ) -> PromptReader: ...
     def scan(self, body: bytes) -> Fields:
         """What stands where in a body of UTF-8 JSON, without deriving facts."""
     def read(self, body: bytes) -> Prompt:
@@ -28,6 +30,8 @@ class PromptReader:
         """A prompt without facts, for a body that never came to reading."""
     def minhash(self, text: str | bytes) -> MinHash:
         """The sketch of a plain text, comparable with those of this reader's prompts."""
+    def answered(self, body: bytes) -> tuple[int, int, int | None] | None:
+        """Of a JSON response the first answer, as `answer` of its text, and its tokens; None when there is none."""
     def answer(self, text: str) -> tuple[int, int]:
         """Hash and number of the words that identify `text` when it comes back as the model's turn, see
         `Prompt.answers`.

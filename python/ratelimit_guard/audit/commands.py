@@ -137,11 +137,19 @@ def calibrate(
 
 
 def explain(
-    name: Annotated[str, typer.Argument(help="an account, as in the log, or a campaign, such as C1")],
+    name: Annotated[
+        str, typer.Argument(help="an account, a campaign, such as C1, or a reference that a caller quotes")
+    ],
     verdicts: Annotated[Path, typer.Option(help="what `audit --verdicts` wrote")] = Path("verdicts.jsonl"),
+    config: Annotated[Path | None, typer.Option(help="the tier file of running workers: ask their detector")] = None,
 ) -> None:
     """Say why an account was restricted, or why not; or what makes a campaign of accounts."""
+    from ratelimit_guard.operate_commands import explain_live  # noqa: PLC0415  it imports this package
+
     with _errors():
+        if config is not None:
+            _print(explain_live(name, config))
+            return
         try:
             with verdicts.open(encoding="utf-8") as file:
                 found = read_verdicts(file, name)
@@ -149,7 +157,7 @@ def explain(
             msg = f"cannot read {verdicts}: {error}: write it with `ratelimit-guard audit … --verdicts {verdicts}`"
             raise ConfigError(msg) from None
         if found.verdict is None and not found.members:
-            msg = f"{verdicts} has no account {name!r:.300}"
+            msg = f"{verdicts} has no account or campaign {name!r:.300}"
             raise ConfigError(msg)
         _print(explained(found))
 

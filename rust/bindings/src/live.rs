@@ -160,7 +160,8 @@ impl Live {
     ) -> bool {
         let network = if address.is_empty() { 0 } else { self.key(network(address)) };
         let outgoing = Outgoing {
-            time,
+            // A clock that shows nothing is no reason to lose an observation.
+            time: if time.is_finite() { time.max(0.0) } else { self.area.time().load(Relaxed) as f64 },
             who: [self.key(account), self.key(tenant), network],
             names: [account, tenant, request].map(cut),
             answer: answer.unwrap_or_default(),
@@ -356,6 +357,5 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_class::<Findings>()?;
     module.add("AREA_SUFFIX", file::AREA_SUFFIX)?;
     module.add("STATE_SUFFIX", file::STATE_SUFFIX)?;
-    module.add("RUNGS", Rung::ALL.map(Rung::name))?;
     Ok(module)
 }

@@ -6,9 +6,10 @@ use crate::fields::{Fields, Turn};
 use crate::minhash::{DETACH_BYTES, MinHash, with_scratch};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use ratelimit_guard_core::audit::value;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::hash::Seed;
-use ratelimit_guard_core::prompt::dialect::{BUILT_IN, Dialect};
+use ratelimit_guard_core::prompt::dialect::{ANSWERS, BUILT_IN, Dialect};
 use ratelimit_guard_core::prompt::facts::{self, Facts};
 use ratelimit_guard_core::prompt::fields::{self, Parameter};
 use ratelimit_guard_core::prompt::scan::{self, Scanner};
@@ -28,6 +29,9 @@ thread_local! {
 #[pyclass(frozen, module = "ratelimit_guard._core")]
 pub struct PromptReader {
     scanner: Scanner,
+    answers: Scanner,
+    /// Only the facts that accounts and campaigns are judged by.
+    judges: bool,
     keys: Keys,
     /// Stands for the secret in sketches, which say whose hashes they hold.
     seed: u64,
@@ -43,17 +47,21 @@ pub struct Prompt {
 #[pymethods]
 impl PromptReader {
     #[new]
+    #[pyo3(signature = (dialects, secret, max_bytes, judges = false))]
     fn new(
         py: Python<'_>,
         dialects: Tables<'_>,
         secret: &Bound<'_, PyBytes>,
         max_bytes: &Bound<'_, PyAny>,
+        judges: bool,
     ) -> PyResult<Self> {
         let make = || {
-            let scanner =
-                Scanner::new(&tables(&dialects)?, whole("max_bytes", scan::MAX_BYTES as u64, max_bytes)? as usize)?;
+            let most = whole("max_bytes", scan::MAX_BYTES as u64, max_bytes)? as usize;
+            let scanner = Scanner::new(&tables(&dialects)?, most)?;
+            let paths = ANSWERS.iter().map(|(path, field)| (path.to_string(), field.to_string())).collect();
+            let answers = Scanner::new(&[Dialect { name: "answers".into(), paths }], most)?;
             let secret = seed_of(secret.as_bytes())?;
-            Ok(Self { scanner, keys: Keys::new(secret), seed: secret.derive(&["sketch"]).0[0] })
+            Ok(Self { scanner, answers, judges, keys: Keys::new(secret), seed: secret.derive(&["sketch"]).0[0] })
         };
         make().or_raise(py)
     }
@@ -81,6 +89,16 @@ impl PromptReader {
         Ok(MinHash::with(sketch, self.seed))
     }
 
+    fn answered(&self, body: &Bound<'_, PyBytes>) -> Option<(u64, u32, Option<u32>)> {
+        let bytes = body.as_bytes();
+        FOUND.with_borrow_mut(|found| {
+            self.answers.scan(bytes, found).ok()?;
+            let first = with_scratch(|scratch| history::first_answer(bytes, &found.pieces, &self.keys, scratch));
+            let tokens = found.parameter(Parameter::MaxTokens).and_then(|span| value::count(text_of(bytes, span)));
+            first.map(|answer| (answer.hash, answer.words, tokens))
+        })
+    }
+
     fn answer(&self, text: &Bound<'_, PyString>) -> PyResult<(u64, u32)> {
         let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
         let bytes = bytes.cast::<PyBytes>()?.as_bytes();
@@ -98,13 +116,18 @@ impl PromptReader {
     }
 
     fn derive(&self, body: &[u8], found: &fields::Fields) -> Box<Facts> {
-        with_scratch(|scratch| facts::facts(body, found, &self.keys, scratch))
+        let derive = if self.judges { facts::judged } else { facts::facts };
+        with_scratch(|scratch| derive(body, found, &self.keys, scratch))
     }
 
     /// Makes Python objects, so it runs while no buffer is borrowed: the collector may run anything.
     fn prompt(&self, py: Python<'_>, fields: Fields, facts: Box<Facts>) -> PyResult<Prompt> {
         Ok(Prompt { fields: Py::new(py, fields)?, facts, seed: self.seed })
     }
+}
+
+fn text_of(body: &[u8], span: fields::Span) -> &str {
+    str::from_utf8(&body[span.range()]).unwrap_or_default()
 }
 
 /// The key of all hashes. Any fixed key makes it: the secret itself is what nobody knows.

@@ -19,7 +19,7 @@ use crate::detector::Detector;
 use crate::error::Error;
 use crate::hash::{Seed, mix};
 use crate::prompt::dialect::Dialect;
-use crate::prompt::facts::facts;
+use crate::prompt::facts::judged;
 use crate::prompt::fields::{Fields, Span};
 use crate::prompt::history::answer;
 use crate::prompt::json;
@@ -237,7 +237,7 @@ impl Auditor {
             return false;
         }
         let keys = &self.format.keys;
-        let facts = facts(bytes, fields, keys, scratch);
+        let facts = judged(bytes, fields, keys, scratch);
         let answer =
             columns[Column::Reply as usize].map(|span| answer(unquoted(line, Some(span), reply), keys, scratch));
         let network = columns[Column::Address as usize].map_or(0, |span| self.key(value::network(text(line, span))));

@@ -129,7 +129,9 @@ impl<V: BorshDeserialize> BorshDeserialize for Bounded<V> {
     fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
         let (capacity, uses, slots) = <(usize, u64, Vec<Slot<V>>)>::deserialize_reader(reader)?;
         let index: ByHash<u32> = slots.iter().map(|slot| slot.key).zip(0..).collect();
-        ensure(capacity > 0 && slots.len() <= capacity && index.len() == slots.len(), "map of accounts")?;
+        let is_map = slots.len() <= capacity && index.len() == slots.len();
+        // Draws are numbered by the uses, many times as many.
+        ensure(is_map && capacity > 0 && uses < u64::MAX / 2 / DRAWN as u64, "map of accounts")?;
         Ok(Self { capacity, slots, index, uses })
     }
 }

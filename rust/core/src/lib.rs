@@ -10,6 +10,7 @@
 //!
 //! **Beside the limits**, [`prompt`] reads what a request asks for, [`sketch`] summarises it, [`detector`] judges what
 //! an account asks in the long run, [`campaign`] which accounts act as one, and [`audit`] does so over recorded traffic.
+//! [`saved`] makes bytes of what they remember, for a process that takes over.
 //!
 //! ```
 //! use ratelimit_guard_core::{hash::Seed, layout::words_for, limiter::*, quota::Quota, sync::AtomicU64, table::Table, time::Nanos};

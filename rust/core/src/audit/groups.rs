@@ -82,7 +82,7 @@ impl Default for Group {
 /// Bins have some width, so that twice as wide ones come to an end.
 fn read_width<R: Read>(reader: &mut R) -> io::Result<f64> {
     let width = f64::deserialize_reader(reader)?;
-    ensure(true || width >= WIDTH, "width of bins")?;
+    ensure(width >= WIDTH, "width of bins")?;
     Ok(width)
 }
 

@@ -25,6 +25,9 @@ const QUIET: f64 = 600.0;
 /// Accounts that operators released: decisions of people, which are few.
 pub const MAX_RELEASED: usize = 1 << 16;
 
+/// Accounts that can be told of, half a kilobyte each: a service runs for longer than a log.
+const MAX_LINES: usize = 1 << 17;
+
 /// Folds records.
 #[derive(Debug)]
 pub struct Folder {
@@ -126,6 +129,9 @@ impl Folder {
         let is_declared = *is_declared || self.released.contains_key(&account);
         let (answer, answer_tokens) = (*answer, *answer_tokens);
         let case = Case { entry, account, tenant, network, facts, answer_tokens, answer, is_declared };
+        if self.judge.ledger.tallies().len() >= MAX_LINES {
+            self.judge.ledger.halve();
+        }
         let judged = self.judge.add(&case);
         // A clock may be wrong for one request, and right again for the next.
         let time = seen.time.min(std::mem::replace(&mut self.previous, seen.time));

@@ -15,7 +15,7 @@
 
 mod built_in;
 
-pub use built_in::BUILT_IN;
+pub use built_in::{ANSWERS, BUILT_IN};
 
 use super::fields::{Parameter, Role};
 use crate::error::Error;

@@ -77,6 +77,21 @@ pub fn facts(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -
         || {
             let history = history(body, &fields.pieces, keys, scratch);
             let last_turn = cut_last_turn(body, &fields.pieces, keys, scratch);
+            let mut facts = derive(history, last_turn, fields.tools > 0, keys, scratch);
+            compare(&mut facts, &last_turn, scratch);
+            facts
+        },
+    )
+}
+
+/// Only the facts that accounts and campaigns are judged by: sketch, template and features, by which prompts compare
+/// with each other, stay empty. Cost: two thirds of [`facts`].
+pub fn judged(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -> Box<Facts> {
+    wide(
+        #[inline(always)]
+        || {
+            let history = history(body, &fields.pieces, keys, scratch);
+            let last_turn = cut_last_turn(body, &fields.pieces, keys, scratch);
             derive(history, last_turn, fields.tools > 0, keys, scratch)
         },
     )
@@ -84,6 +99,7 @@ pub fn facts(body: &[u8], fields: &Fields, keys: &Keys, scratch: &mut Scratch) -
 
 /// Where in the words the user's last turn begins, how many of its words are its opening, and how many bytes were left
 /// out.
+#[derive(Clone, Copy)]
 struct LastTurn {
     boundary: usize,
     in_opening: usize,
@@ -116,10 +132,6 @@ fn derive(history: History, last_turn: LastTurn, has_tools: bool, secret: &Keys,
     let (words, masked, flags) = (scratch.words.hashes(), scratch.words.masked(), scratch.words.flags());
     let boundary = last_turn.boundary;
     let (system, user) = words.split_at(boundary);
-    shingles(system, &mut scratch.shingles);
-    shingles(user, &mut scratch.shingles);
-    let mut sketch = MinHash::new(NUM_PERM);
-    sketch.add_here(&scratch.shingles);
     let opening = opening(user, last_turn.in_opening);
     let keys = keys(masked, flags, boundary);
     Box::new(Facts {
@@ -127,11 +139,11 @@ fn derive(history: History, last_turn: LastTurn, has_tools: bool, secret: &Keys,
         left_out: last_turn.left_out as u32,
         digest: Sequence::of(words),
         system: Sequence::of(system),
-        template: template(words, flags),
+        template: 0,
         conversation: if history.user_turns == 1 { opening.hash() } else { history.conversation },
         user_turns: history.user_turns,
         assistant_turns: history.assistant_turns,
-        sketch,
+        sketch: MinHash::new(NUM_PERM),
         keys: keys.hashes,
         places: keys.places,
         user_place: keys.boundary,
@@ -139,7 +151,19 @@ fn derive(history: History, last_turn: LastTurn, has_tools: bool, secret: &Keys,
         suffix: suffix(&masked[boundary..]),
         segments: segments(user, &flags[boundary..]),
         answers: history.answers,
-        features: features(words),
+        features: [0; FEATURES],
         capability: capability(system, user, has_tools, secret.lexicon()),
     })
+}
+
+/// What compares prompts.
+#[inline(always)]
+fn compare(facts: &mut Facts, last_turn: &LastTurn, scratch: &mut Scratch) {
+    let words = scratch.words.hashes();
+    let (system, user) = words.split_at(last_turn.boundary);
+    shingles(system, &mut scratch.shingles);
+    shingles(user, &mut scratch.shingles);
+    facts.sketch.add_here(&scratch.shingles);
+    facts.template = template(words, scratch.words.flags());
+    facts.features = features(words);
 }

@@ -93,6 +93,13 @@ pub fn answer(text: &[u8], keys: &Keys, scratch: &mut Scratch) -> Answer {
     Answer { hash: turn.hash(), link: 0, words: turn.words() }
 }
 
+/// The first answer in a response of which `pieces` were found, as [`answer`] has it.
+pub fn first_answer(body: &[u8], pieces: &[Piece], keys: &Keys, scratch: &mut Scratch) -> Option<Answer> {
+    let turn = pieces.chunk_by(|one, next| one.turn == next.turn).next()?;
+    let sequence = self::turn(body, turn, keys, &mut HISTORY_BYTES.clone(), scratch);
+    Some(Answer { hash: sequence.hash(), link: 0, words: sequence.words() })
+}
+
 /// The words that stand for a turn, of all its words and how many of these end in its opening.
 #[inline(always)]
 pub fn opening(words: &[u64], in_opening: usize) -> Sequence {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Everything that a log came to.
 fn outcome(auditor: &Auditor) -> String {
-    format!("{:?} {:?} {:?}", auditor.totals, auditor.ledger.tallies(), auditor.ledger.unlisted)
+    format!("{:?} {:?} {:?}", auditor.totals, auditor.judge.ledger.tallies(), auditor.judge.ledger.unlisted)
 }
 
 /// How many lines were passed over for this reason, and file and line of the first.
@@ -28,7 +28,7 @@ fn check_sums(auditor: &Auditor) {
     let skipped: u64 = totals.skipped.iter().map(|(count, _)| count).sum();
     assert_eq!(totals.lines, totals.records + skipped + totals.repeated);
     let of_all = |count: fn(&Tally) -> u32| -> u64 {
-        auditor.ledger.tallies().iter().map(|tally| u64::from(count(tally))).sum()
+        auditor.judge.ledger.tallies().iter().map(|tally| u64::from(count(tally))).sum()
     };
     assert_eq!(totals.records, of_all(|tally| tally.requests));
     assert_eq!(totals.records, of_all(|tally| tally.counted) + totals.no_prompt + totals.not_judged);
@@ -74,7 +74,7 @@ fn found_sums(auditor: &Auditor) -> BTreeMap<String, Sums> {
         first: tally.first,
         last: tally.last,
     };
-    auditor.ledger.tallies().iter().map(|tally| (tally.account.to_string(), sums(tally))).collect()
+    auditor.judge.ledger.tallies().iter().map(|tally| (tally.account.to_string(), sums(tally))).collect()
 }
 
 /// A body with one task.
@@ -227,7 +227,9 @@ fn long_names_are_cut() {
         let name = character.repeat(MAX_NAME);
         let log = line(1, &name, 1, "one") + &line(2, &format!("{name}more"), 2, "two");
         let auditor = audited(log.as_bytes());
-        let [tally] = auditor.ledger.tallies() else { panic!("{} accounts", auditor.ledger.tallies().len()) };
+        let [tally] = auditor.judge.ledger.tallies() else {
+            panic!("{} accounts", auditor.judge.ledger.tallies().len())
+        };
         assert_eq!((tally.account.len(), tally.requests), (length, 2));
         assert!(name.starts_with(&*tally.account));
     }
@@ -248,7 +250,7 @@ fn bodies_in_strings_are_judged_alike() {
     };
     let (as_object, as_string) = (audited(log(false).as_bytes()), audited(log(true).as_bytes()));
     assert_eq!(outcome(&as_object), outcome(&as_string));
-    assert_eq!(as_object.ledger.tallies()[0].counted, 99);
+    assert_eq!(as_object.judge.ledger.tallies()[0].counted, 99);
 }
 
 /// So many different tasks of an account, named by their numbers.
@@ -267,20 +269,20 @@ fn tasks(account: &str, count: u64) -> String {
 fn walks_are_flagged_once_unless_declared() {
     let log = tasks("a", 200);
     let auditor = audited(log.as_bytes());
-    let tally = &auditor.ledger.tallies()[0];
+    let tally = &auditor.judge.ledger.tallies()[0];
     let flag = tally.flag.as_ref().unwrap();
     assert_eq!((tally.level, tally.requests, tally.counted), (Level::Throttle, 200, 200));
     assert_eq!((flag.time, flag.id.parse(), flag.after < 150), (f64::from(flag.after), Ok(flag.after), true));
     let flagged_by = |lines: usize| {
         let log: String = log.split_inclusive('\n').take(lines).collect();
-        audited(log.as_bytes()).ledger.tallies()[0].flag.is_some()
+        audited(log.as_bytes()).judge.ledger.tallies()[0].flag.is_some()
     };
     assert!(!flagged_by(flag.after as usize) && flagged_by(flag.after as usize + 1));
     let walk = Signal::CorpusWalk as usize;
     assert_eq!(tally.events[walk].1, 200);
     assert!(
         tally.events[walk].0 > 190
-            && f64::from(tally.evidence[walk]) > auditor.detector.thresholds().of(Signal::CorpusWalk)
+            && f64::from(tally.evidence[walk]) > auditor.judge.detector.thresholds().of(Signal::CorpusWalk)
     );
     assert!(tally.score >= 1.0 && !tally.examples.is_empty());
     assert!(tally.examples.iter().all(|(time, id, signal)| signal.convicts() && id.parse() == Ok(*time)));
@@ -289,7 +291,7 @@ fn walks_are_flagged_once_unless_declared() {
     declared.declare("a");
     declared.declare("nobody");
     declared.feed(log.as_bytes());
-    let tally = &declared.ledger.tallies()[0];
+    let tally = &declared.judge.ledger.tallies()[0];
     assert!(tally.level <= Level::Observe && tally.flag.is_none() && tally.events[walk].0 == 0);
 }
 
@@ -299,7 +301,7 @@ fn known_accounts_are_never_flagged() {
     let mut known = auditor();
     known.suspect("a");
     known.feed((tasks("a", 200) + &tasks("b", 200)).as_bytes());
-    let [ours, other] = known.ledger.tallies() else { panic!("two accounts") };
+    let [ours, other] = known.judge.ledger.tallies() else { panic!("two accounts") };
     assert_eq!((ours.level, other.level), (Level::Observe, Level::Throttle));
     assert_eq!((ours.flag.is_some(), other.flag.is_some()), (false, true));
     assert_eq!((ours.score, ours.evidence, ours.events), (other.score, other.evidence, other.events));

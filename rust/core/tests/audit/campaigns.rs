@@ -29,7 +29,7 @@ fn log(rounds: u64) -> String {
 }
 
 fn of<'a>(auditor: &'a Auditor, name: &'a str) -> impl Iterator<Item = &'a Tally> {
-    auditor.ledger.tallies().iter().filter(move |tally| tally.account.starts_with(name))
+    auditor.judge.ledger.tallies().iter().filter(move |tally| tally.account.starts_with(name))
 }
 
 fn restricted(auditor: &Auditor, name: &str) -> u32 {
@@ -41,15 +41,15 @@ fn restricted(auditor: &Auditor, name: &str) -> u32 {
 fn restricted_requests_are_handed_over() {
     let log = log(25);
     let mut auditor = audited(log.as_bytes());
-    assert_eq!(auditor.correlator.campaigns.convicted, 1);
+    assert_eq!(auditor.judge.correlator.campaigns.convicted, 1);
     let taken = std::mem::take(&mut auditor.restricted);
     assert!(taken.len() > 200 && taken.len() == restricted(&auditor, "seat") as usize);
     assert_eq!(restricted(&auditor, "person"), 0);
     assert!(taken.iter().all(|one| one.account.starts_with("seat")));
     assert!(taken.windows(2).all(|pair| pair[0].time < pair[1].time));
     assert!(taken.iter().all(|one| one.id.parse::<f64>().is_ok_and(|id| one.time == 1_700_000_000.0 + 30.0 * id)));
-    let campaigns = &auditor.correlator.campaigns;
-    let [(number, group)] = &auditor.groups.convicted(campaigns)[..] else { panic!("one campaign") };
+    let campaigns = &auditor.judge.correlator.campaigns;
+    let [(number, group)] = &auditor.judge.groups.convicted(campaigns)[..] else { panic!("one campaign") };
     assert!(taken.iter().all(|one| campaigns.root(one.campaign) == *number));
     assert_eq!(group.restricted, taken.len() as u64);
     let different = group.different.clone().map(|sketch| sketch.unwrap().count().round());
@@ -68,7 +68,7 @@ fn related_accounts_are_no_campaign() {
     let mut related = auditor();
     (0..20).for_each(|user| related.relate(&format!("seat-{user}"), "a company"));
     related.feed(log(25).as_bytes());
-    assert!(related.correlator.campaigns.convicted == 0 && related.restricted.is_empty());
+    assert!(related.judge.correlator.campaigns.convicted == 0 && related.restricted.is_empty());
     assert!(of(&related, "seat").all(|tally| tally.matched == 0 && tally.restricted == 0));
     // Seven payers are as many tenants: too few to make anything hot.
     let mut related = auditor();
@@ -102,8 +102,8 @@ fn chunks_change_no_campaign() {
         log.as_bytes().chunks(most).for_each(|chunk| parts.feed(chunk));
         parts.end_file();
         assert_eq!(parts.restricted, whole.restricted);
-        assert_eq!(parts.correlator.known(40), whole.correlator.known(40));
-        assert_eq!(format!("{:?}", parts.ledger.tallies()), format!("{:?}", whole.ledger.tallies()));
+        assert_eq!(parts.judge.correlator.known(40), whole.judge.correlator.known(40));
+        assert_eq!(format!("{:?}", parts.judge.ledger.tallies()), format!("{:?}", whole.judge.ledger.tallies()));
     }
 }
 
@@ -127,7 +127,7 @@ fn answers_in_a_log_are_followed() {
         }
     }
     let told = audited(log.as_bytes());
-    assert!(told.correlator.campaigns.convicted == 1 && told.restricted.len() > 400, "{}", told.restricted.len());
+    assert!(told.judge.correlator.campaigns.convicted == 1 && told.restricted.len() > 400, "{}", told.restricted.len());
     let untold = audited(log.replace("\"reply\"", "\"other\"").as_bytes());
-    assert!(untold.correlator.campaigns.convicted == 0 && untold.restricted.is_empty());
+    assert!(untold.judge.correlator.campaigns.convicted == 0 && untold.restricted.is_empty());
 }

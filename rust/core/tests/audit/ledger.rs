@@ -1,6 +1,6 @@
 //! What is kept of accounts: bounded, however many there are and however much they ask.
 
-use ratelimit_guard_core::audit::Judged;
+use ratelimit_guard_core::audit::judge::Judged;
 use ratelimit_guard_core::audit::ledger::{Entry, Ledger, MAX_ACCOUNTS, MAX_EXAMPLES, Tally};
 use ratelimit_guard_core::audit::timeline::{MAX_POINTS, Point, Timeline};
 use ratelimit_guard_core::campaign::Found;
@@ -155,4 +155,21 @@ fn the_marked_point_is_kept() {
         let requests: Vec<_> = timeline.points().map(|point| point.requests).collect();
         assert!(requests.contains(&marked) && requests.windows(2).all(|pair| pair[0] < pair[1]), "{requests:?}");
     }
+}
+
+#[test]
+fn halving_keeps_who_was_watched_and_who_was_seen_last() {
+    let mut ledger = Ledger::default();
+    for key in 0..100 {
+        ledger.line(key, &entry(key as f64), false).unwrap().last = key as f64;
+    }
+    ledger.line(3, &entry(3.0), true).unwrap().campaign = 7;
+    ledger.halve();
+    assert_eq!(ledger.tallies().len(), 50);
+    let times: Vec<u64> = ledger.tallies().iter().map(|tally| tally.first as u64).collect();
+    assert_eq!(times, [3].into_iter().chain(51..100).collect::<Vec<_>>());
+    // Lines are found where they now stand, and others are made behind them.
+    assert_eq!(ledger.line(60, &entry(0.0), false).unwrap().first, 60.0);
+    assert_eq!(ledger.line(1, &entry(200.0), false).unwrap().first, 200.0);
+    assert_eq!(ledger.tallies().len(), 51);
 }

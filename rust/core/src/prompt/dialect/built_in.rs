@@ -18,6 +18,13 @@ pub const BUILT_IN: &[Entry] = &[
     ("gemini", GEMINI),
 ];
 
+/// Responses of OpenAI's chat and completions: the model's text, and its tokens in the place of the most tokens.
+pub const ANSWERS: &[(&str, &str)] = &[
+    ("choices[].message.content", "assistant"),
+    ("choices[].text", "assistant"),
+    ("usage.completion_tokens", "max_tokens"),
+];
+
 const OPENAI_CHAT: &[(&str, &str)] = &[
     ("messages[].role", "role"),
     ("messages[].content", "text"),
