@@ -47,6 +47,7 @@ fn record(facts: &Facts, name: u64, time: f64) -> Vec<u64> {
 }
 
 /// About a kilobyte each.
+#[allow(clippy::vec_box)] // as they are made
 fn prompts(random: &mut Random, count: usize, stock: Option<&Stock>) -> Vec<Box<Facts>> {
     let mut service = Service::new(None);
     let text = |random: &mut Random| match stock {
