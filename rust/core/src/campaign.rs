@@ -326,7 +326,8 @@ impl Correlator {
             convicted.insert(0, home);
         }
         for campaign in convicted {
-            let is_own = |home| self.campaigns.root(home) == campaign;
+            // Mostly it is: a comparison spares a look for its root.
+            let is_own = |home| home == campaign || self.campaigns.root(home) == campaign;
             let is_member = is_member && home == campaign;
             let keys = shared.all().chain(shared.own.iter().filter(|_| is_member));
             let pure: Vec<Shared> = keys.filter(|key| self.standings.is_pure(&key.cell, is_own)).copied().collect();
@@ -358,6 +359,9 @@ impl Correlator {
         }
         for key in shared.all() {
             for home in self.standings.homes(&key.cell) {
+                if found.contains(&home) {
+                    continue;
+                }
                 let campaign = self.campaigns.root(home);
                 if !found.is_full() && !found.contains(&campaign) && self.campaigns.is_convicted(campaign) {
                     found.push(campaign);

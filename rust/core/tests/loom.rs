@@ -6,6 +6,8 @@ use loom::thread;
 use ratelimit_guard_core::hash::Seed;
 use ratelimit_guard_core::layout::words_for;
 use ratelimit_guard_core::limiter::{Limiter, OnFull};
+use ratelimit_guard_core::live::book::{Book, ENTRY};
+use ratelimit_guard_core::live::ring::{HEAD_WORDS, Next, Ring};
 use ratelimit_guard_core::quota::Quota;
 use ratelimit_guard_core::sync::{AtomicU64, Loads, read_by};
 use ratelimit_guard_core::table::Table;
@@ -48,9 +50,14 @@ fn race(limiter: &Shared, now: u64, other_now: u64) -> u64 {
 
 /// Try all interleavings, with either kind of reads (see `sync.rs`).
 fn model(test: impl Fn() + Clone + Sync + Send + 'static) {
+    explore(&[(Loads::MayBeStale, 3), (Loads::PretendToWrite, 4)], test);
+}
+
+/// Try all interleavings with these reads and so many preemptions.
+fn explore(kinds: &[(Loads, usize)], test: impl Fn() + Clone + Sync + Send + 'static) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    for (loads, preemptions) in [(Loads::MayBeStale, 3), (Loads::PretendToWrite, 4)] {
+    for &(loads, preemptions) in kinds {
         read_by(loads);
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(preemptions);
@@ -219,5 +226,54 @@ fn several_policies_and_reset() {
         let got = take(&limiter, b"a", START);
         thread.join().unwrap();
         assert!(got + take(&limiter, b"a", START) <= 1);
+    });
+}
+
+fn words(count: usize) -> LoomArc<Words> {
+    LoomArc::new((0..count).map(|_| AtomicU64::new(0)).collect())
+}
+
+/// Two writers and the reader at once: a record is whole when it is seen, and both are there in the end. Where words are
+/// plainly stored, reads that pretend to write would undo that in loom's eyes.
+#[test]
+fn two_writers_and_a_reader() {
+    explore(&[(Loads::MayBeStale, 3)], || {
+        let memory = words(HEAD_WORDS + 8);
+        let other = memory.clone();
+        let thread = thread::spawn(move || assert!(Ring::new(&other).push(&[7])));
+        let writer = memory.clone();
+        let second = thread::spawn(move || assert!(Ring::new(&writer).push(&[9])));
+        let (ring, mut record, mut found) = (Ring::new(&memory), Vec::new(), Vec::new());
+        let mut position = 0;
+        let mut take = || {
+            while let Next::Record(end) = ring.look(position, &mut record) {
+                found.push(record.clone());
+                position = end;
+                ring.advance(end);
+            }
+        };
+        take();
+        thread.join().unwrap();
+        second.join().unwrap();
+        take();
+        found.sort();
+        assert_eq!(found, [[7], [9]]);
+    });
+}
+
+/// A reader sees of an entry what was told or what is told now, or nothing.
+#[test]
+fn a_book_is_read_while_it_is_written() {
+    explore(&[(Loads::MayBeStale, 3)], || {
+        let memory = words(4 * ENTRY);
+        Book::new(&memory).set_told(5, [1, 2]);
+        let other = memory.clone();
+        let thread = thread::spawn(move || {
+            Book::new(&other).set_told(5, [3, 4]);
+            Book::new(&other).remove(5);
+        });
+        assert!([None, Some([1, 2]), Some([3, 4])].contains(&Book::new(&memory).get(5)));
+        thread.join().unwrap();
+        assert_eq!(Book::new(&memory).get(5), None);
     });
 }

@@ -220,7 +220,7 @@ pub fn try_seat(path: &Path) -> Result<Option<Seat>, Error> {
     let Ok(mut held) = HELD.try_lock() else { return Ok(None) };
     let process = std::process::id();
     held.retain(|((holder, ..), _)| *holder == process);
-    let place = |stat: rustix::fs::Stat| (process, stat.st_dev as u64, stat.st_ino as u64);
+    let place = |stat: rustix::fs::Stat| (process, stat.st_dev, stat.st_ino);
     if lstat(path).is_ok_and(|stat| held.iter().any(|(taken, _)| *taken == place(stat))) {
         return Ok(None);
     }

@@ -410,7 +410,7 @@ fn a_torn_journal_gives_what_stands_before() {
         let (mut journal, told) = open(9);
         assert_eq!(told, records[..count], "{cut}");
         journal.append(std::slice::from_ref(&new)).unwrap();
-        assert_eq!(open(9).1, [&records[..count], &[new.clone()]].concat(), "{cut}");
+        assert_eq!(open(9).1, [&records[..count], std::slice::from_ref(&new)].concat(), "{cut}");
         if cut < whole.len() && cut >= 8 {
             let mut damaged = whole.clone();
             damaged[cut] ^= 1;

@@ -25,9 +25,13 @@ impl Correlator {
         if cell.is_known() || cell.count() < EARLY {
             return None;
         }
-        let homes = self.standings.homes(cell).map(|home| self.campaigns.root(home));
-        let mut convicted = homes.filter(|&campaign| self.campaigns.is_convicted(campaign));
-        convicted.find(|&campaign| self.standings.is_pure(cell, |home| self.campaigns.root(home) == campaign))
+        self.standings.homes(cell).filter(|&home| home != 0).find_map(|home| {
+            let campaign = self.campaigns.root(home);
+            // Mostly all are of one number: a comparison spares a look for its root.
+            let is_its = |other| other == home || self.campaigns.root(other) == campaign;
+            let is_owner = self.campaigns.is_convicted(campaign) && self.standings.is_pure(cell, is_its);
+            is_owner.then_some(campaign)
+        })
     }
 
     /// What is remembered of a key.

@@ -54,7 +54,7 @@ impl Standing {
             Self { is_member: true, .. } => 2,
             _ => 1,
         };
-        let first = worth * WORTH | (self.rung as u64) << RUNG_SHIFT | flags << 48 | u64::from(self.campaign);
+        let first = worth << WORTH_SHIFT | (self.rung as u64) << RUNG_SHIFT | flags << 48 | u64::from(self.campaign);
         [first, u64::from(self.score.to_bits())]
     }
 

@@ -4,8 +4,12 @@ use super::bodies::Random;
 use super::desk::{SEED, STEPS, area, judge, key};
 use super::service::{START, Service, Stock, words};
 use super::words as zeroed;
+use ratelimit_guard_core::audit::judge::{Case, Judge};
+use ratelimit_guard_core::audit::ledger::Entry;
 use ratelimit_guard_core::campaign::Room;
 use ratelimit_guard_core::campaign::shared::keys;
+use ratelimit_guard_core::detector::Detector;
+use ratelimit_guard_core::detector::threshold::Thresholds;
 use ratelimit_guard_core::hash::mix;
 use ratelimit_guard_core::live::fold::Folder;
 use ratelimit_guard_core::live::ladder::Rung;
@@ -43,6 +47,7 @@ fn record(facts: &Facts, name: u64, time: f64) -> Vec<u64> {
 }
 
 /// About a kilobyte each.
+#[allow(clippy::vec_box)] // as they are made
 fn prompts(random: &mut Random, count: usize, stock: Option<&Stock>) -> Vec<Box<Facts>> {
     let mut service = Service::new(None);
     let text = |random: &mut Random| match stock {
@@ -122,6 +127,29 @@ fn cost() {
     assert_eq!(folder.judge.correlator.campaigns.convicted, 0);
     fold(&mut folder, "fold of members", &members, 2_000);
     assert_eq!(folder.judge.correlator.campaigns.convicted, 1);
+    let mut judge = Judge::new(
+        Detector::new(Thresholds::new(0.01, Some([1e6; 3])).unwrap(), 1 << 12),
+        folder.judge.correlator.clone(),
+    );
+    for (what, facts, first) in [("judge members", &members, 2_000), ("judge others, one convicted", &own, 0)] {
+        measure(what, COUNT, |round| {
+            for (facts, number) in facts.iter().zip(0..) {
+                let time = START as f64 + (round * COUNT + number as usize) as f64;
+                let entry = Entry { account: "a", tenant: "t", id: "r", time, answer_tokens: 9, is_answered: true };
+                let account = key(first + number % 500);
+                judge.add(&Case {
+                    entry,
+                    account,
+                    tenant: mix(account),
+                    network: 0,
+                    facts,
+                    answer_tokens: None,
+                    answer: (mix(number), 40),
+                    is_declared: false,
+                });
+            }
+        });
+    }
     let busy = fold(&mut folder, "fold of others, one convicted", &own, 0);
     println!("{} pieces told", area.pieces().iter().count());
     for number in 0..100_000u64 {
