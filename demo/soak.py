@@ -71,7 +71,7 @@ async def run(minutes: float) -> int:
             desk = Desk(home.tiers)
             watching = asyncio.create_task(watch(fleet, desk, statuses, seen))
             calls, to = generate(play.scenario, play.seed), url(fleet.port, GUARDED)
-            await drive(calls, to, speed=play.speed, concurrency=CONCURRENCY, timeout=minutes * 60, on_result=note)
+            await drive(calls, to, speed=day.speed, concurrency=CONCURRENCY, timeout=minutes * 60, on_result=note)
             watching.cancel()
             found, stats = await asyncio.to_thread(desk.findings), desk.stats()
             await fleet.finish()
@@ -84,6 +84,9 @@ def _judge(play, statuses, seen, found, stats) -> int:
     if len(heavy) != len(names):
         print(f"{len(names)} heavy tenants, of whom the detector knows {len(heavy)}")
         return 1
+    kinds = {f"{one.tenant}/{one.name}": one.kind for one in accounts(play.scenario, play.seed)}
+    touched = Counter(kinds.get(one.account, "?") for one in found if one.level == "throttle" or one.restricted)
+    print(f"accounts with restricted requests: {dict(touched)}")
     restricted = [one.account for one in heavy if one.level == "throttle" or one.restricted]
     refused = sum(count for (kind, status), count in statuses.items() if kind == HEAVY and status != 200)
     grown = max(seen[len(seen) // 2 :]) / seen[len(seen) // 2] if len(seen) > 3 else 1.0

@@ -35,6 +35,9 @@ const JOURNAL_BYTES: u64 = 32 << 20;
 /// What failed is tried again after so long at the earliest.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// The same for one that was just elected: some two thousand observations.
+const REREAD_BYTES: u64 = 1 << 20;
+
 /// What a process needs to lead.
 pub struct Post {
     /// What is shared.
@@ -51,6 +54,8 @@ pub struct Post {
 pub struct Leader {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// The process that started it.
+    process: u32,
     troubles: Arc<Mutex<Vec<String>>>,
 }
 
@@ -61,7 +66,7 @@ impl Leader {
         let term = Term { post, stop: stop.clone(), troubles: troubles.clone() };
         let thread = Builder::new().name("ratelimit-guard".into()).spawn(move || term.run());
         let thread = thread.map_err(|why| Error::store(format!("no thread for the detector: {why}")))?;
-        Ok(Self { stop, thread: Some(thread), troubles })
+        Ok(Self { stop, thread: Some(thread), process: std::process::id(), troubles })
     }
 
     /// What went wrong since the last call, for the operator.
@@ -71,11 +76,14 @@ impl Leader {
 
     /// Save the state if this process leads, and let another one try.
     pub fn stop(&mut self) {
-        self.stop.store(true, SeqCst);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        if self.process != std::process::id() {
+            // A fork has the handle and not the thread: its number may be that of a thread of the fork's own.
+            return std::mem::forget(thread);
         }
+        self.stop.store(true, SeqCst);
+        thread.thread().unpark();
+        _ = thread.join();
     }
 }
 
@@ -114,6 +122,10 @@ impl Term {
         self.post.area.terms().fetch_add(1, SeqCst);
         self.post.area.leader().store(u64::from(std::process::id()), SeqCst);
         desk.folder.tell_all(&self.post.area);
+        if desk.is_journal_long() {
+            // Or a process that dies again and again would leave more to read each time.
+            desk.save(|why| self.trouble(why));
+        }
         while !self.stop.load(SeqCst) {
             let taken = desk.take(|why| self.trouble(why));
             if desk.is_save_due() {
@@ -218,6 +230,10 @@ impl<'p> Desk<'p> {
                 }
             }
         }
+    }
+
+    fn is_journal_long(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.len() >= REREAD_BYTES)
     }
 
     fn is_save_due(&self) -> bool {
