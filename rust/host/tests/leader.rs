@@ -234,6 +234,7 @@ fn a_forked_child_keeps_no_seat() {
     if child == 0 {
         // SAFETY: as above.
         unsafe {
+            libc::alarm(60); // should this test fail before it ends the child
             libc::pause();
             libc::_exit(0)
         }

@@ -64,7 +64,8 @@ impl Folder {
         }
     }
 
-    /// Add a record and tell what changed. Cost: about 8 µs for an observation of 1 KB.
+    /// Add a record and tell what changed. Cost: about 9 µs for an observation of 1 KB, and 20 µs for one of a convicted
+    /// campaign, whose keys have eight tenants each to be looked at.
     pub fn fold<M: Memory>(&mut self, area: &Area<M>, record: &Record) {
         match record {
             Record::Observation(seen) => self.observe(area, seen),
