@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
 from ratelimit_guard.advice import advice, changes
 from ratelimit_guard.errors import RateLimitGuardError
 from ratelimit_guard.report import effective, overview
+from ratelimit_guard.watch import verify
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Rate limits for web apps that serve AI models.")
 app.command(cls=commands.SpreadHistory)(commands.audit)
@@ -44,6 +45,7 @@ def check(
     try:
         config = load(file)
         former = load(against) if against else None
+        verify(config)
     except RateLimitGuardError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None

@@ -62,6 +62,14 @@ def _pattern(match: str) -> str:
     return match
 
 
+def _budget(value: object) -> Quota:
+    quota = _quota(value)
+    if quota.unit not in {"requests", "cost"}:
+        msg = f'a budget counts requests or cost, not {quota.unit}: write for example "500/hour"'
+        raise ValueError(msg)
+    return quota
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -187,7 +195,7 @@ class DetectorSection(_Section):
     baseline: str | None = None
     state: str | None = None
     accounts: Annotated[StrictInt, Field(ge=1_000, le=2**24)] = 2**17
-    quota: Annotated[Quota, BeforeValidator(_quota)] = Quota.parse("30/hour")
+    quota: Annotated[Quota, BeforeValidator(_budget)] = Quota.parse("30/hour")
     max_body_bytes: Annotated[StrictInt, Field(ge=1_024, le=MAX_BYTES)] = 1 << 20
     body_timeout_s: Seconds = 30.0
     delay_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
@@ -201,7 +209,7 @@ class DetectorSection(_Section):
 class CampaignSection(_Section):
     """The budget of a campaign; without a quota that of one account of each tier that its members are in."""
 
-    quota: Annotated[Quota, BeforeValidator(_quota)] | None = None
+    quota: Annotated[Quota, BeforeValidator(_budget)] | None = None
 
 
 class ResponseSection(_Section):

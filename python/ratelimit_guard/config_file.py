@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -45,7 +45,19 @@ def load(path: str | PathLike[str]) -> Config:
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 alike; tomllib descends as deep as the file
         msg = f"{path}: {error}"
         raise ConfigError(msg) from error
+    _resolve(values.get("detector"), Path(path).absolute().parent)
     return from_dict(values, str(path))
+
+
+def _resolve(detector: Any, folder: Path) -> None:
+    """Files that the detector's section names are named from the file's own place, whoever reads it."""
+    if not isinstance(detector, dict):
+        return
+    section = cast("dict[str, Any]", detector)
+    for name in ("baseline", "state", "secret_file"):
+        if isinstance(section.get(name), str):
+            section[name] = str(folder / section[name])
+    _resolve(section.get("challenge"), folder)
 
 
 def from_dict(values: dict[str, Any], source: str = "configuration") -> Config:

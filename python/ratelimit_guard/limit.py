@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ratelimit_guard._wrappers import limited
@@ -12,7 +13,7 @@ from ratelimit_guard.request import Request, from_environ, from_scope
 from ratelimit_guard.tenant import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from ratelimit_guard._wrappers import Charge
     from ratelimit_guard.decision import Decision
@@ -74,6 +75,9 @@ def body_of(prompt: Body) -> bytes:
     """What the caller asks, as the body of a request."""
     if isinstance(prompt, bytes):
         return prompt
+    if not isinstance(prompt, str | Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  anybody may call
+        msg = f"prompt=... must return bytes, str or a list of messages, got {type(prompt).__name__}"
+        raise UsageError(msg)
     field = "prompt" if isinstance(prompt, str) else "messages"
     return json.dumps({field: prompt}, default=str).encode()
 

@@ -26,6 +26,8 @@ REFERENCE = re.compile(r"\s*RG-[0-9A-Za-z -]{8,40}")
 ANSWER_WITHIN_S = 3.0
 """How long a command waits for the elected process, which looks every few milliseconds."""
 LOOK_EVERY_S = 0.02
+SUGGESTED = 5
+"""Accounts that are named when somebody leaves out half of a name."""
 RELEASES_SUFFIX = ".releases.jsonl"
 
 
@@ -47,15 +49,25 @@ class Desk:
         self.config: Config = load(file)
         section = self.config.detector
         if section is None or self.config.store.kind != "shared":
-            msg = f"{file}: has no section [detector] with shared counters, so no command can reach its detector"
+            why = (
+                "there is no section [detector]"
+                if section is None
+                else "store.kind is memory, which no command reaches"
+            )
+            msg = f"{file}: {why}"
             raise ConfigError(msg)
         baseline = Baseline.load(section.baseline) if section.baseline else None
         trusted = baseline if baseline and not baseline.is_empty else None
         self.area, self.state = places(self.config, trusted)
         if not self.area.exists():
-            msg = f"{self.area}: no worker has made it yet: start the app, and run this as the same user"
+            msg = (
+                f"{self.area}: no worker has made it: start the app, run this as the same user, "
+                f"and see whether namespace and store.path of {file} are the app's"
+            )
             raise StoreError(msg)
         self._section = section
+        self.is_running = False
+        """Did an elected process answer when it was asked last?"""
         self._live = open_live(section, trusted, self.area, self.state)
 
     def stats(self) -> dict[str, object]:
@@ -65,20 +77,26 @@ class Desk:
     def findings(self, *, fresh: bool = True) -> AuditResult:
         """What was found until now; or, when no worker is there to say it, until the state was saved last."""
         if fresh:
-            self._ask(self._live.save())
+            self.is_running = self._ask(self._live.save())
+        if not self.state.exists():
+            msg = "nothing was observed yet: no answered request on a route with body = true"
+            raise StoreError(msg)
         uses = {tenant.id: tenant.use for tenant in self.config.tenants if tenant.use}
         found = _live.Findings(str(self.state))
         return saved_result(found, source=str(self.area), alpha=self._section.alpha, mode=self._section.mode, uses=uses)
 
-    def release(self, name: str, why: str) -> bool:
+    def release(self, name: str, why: str, *, known: bool = True) -> bool:
         """Let an account or a campaign go, and write down why. True once all workers obey; False: as soon as one runs.
 
-        What the account did so far is forgotten, and from now on it is observed at most. What belongs to the campaign
-        says nothing about anybody any longer.
+        What the account did so far no longer counts, and from now on it is observed at most. What belongs to the
+        campaign says nothing about anybody any longer. `ConfigError` for a name that the detector has not seen, unless
+        it need not be `known`.
         """
         if not why.strip():
             msg = "say why: whoever looks later has nothing else"
             raise ConfigError(msg)
+        if known:
+            self._check_name(name)
         campaign = CAMPAIGN.fullmatch(name)
         self._note({"time": time.time(), "by": _user(), "release": name, "why": why})
         told = self._live.release_campaign(int(campaign[1])) if campaign else self._live.release_account(name)
@@ -104,10 +122,29 @@ class Desk:
         """Where releases are written down: a line of JSON for each."""
         return self.state.with_name(self.area.name + RELEASES_SUFFIX)
 
+    def _check_name(self, name: str) -> None:
+        result = self.findings()
+        if any(one.name == name for one in result.campaigns) or any(one.account == name for one in result.accounts):
+            return
+        if REFERENCE.fullmatch(name):
+            found = self.meaning(name, result)
+            what = " or ".join(filter(None, (found.account, found.campaign))) if found else ""
+            hint = f"release {what}" if what else "it is none of this detector"
+            msg = f"{name} is a reference: {hint}"
+            raise ConfigError(msg)
+        near = [one.account for one in result.accounts if name in one.account.split("/")][:SUGGESTED]
+        hint = f": did you mean {', '.join(near)}?" if near else ""
+        msg = f"the detector has seen no account and no campaign {name!r:.100}{hint} (--force releases it all the same)"
+        raise ConfigError(msg)
+
     def _note(self, release: dict[str, object]) -> None:
-        self.releases.touch(mode=0o600)
-        with self.releases.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(release) + "\n")
+        try:
+            self.releases.touch(mode=0o600)
+            with self.releases.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(release) + "\n")
+        except OSError as error:
+            msg = f"{self.releases}: {error.strerror}: nothing is released that is not written down"
+            raise StoreError(msg) from error
 
     def _ask(self, told: bool) -> bool:
         """Wait until the elected process has saved what was asked for, as it does at once."""

@@ -35,11 +35,12 @@ def release(
     name: Annotated[str, typer.Argument(help="an account, such as acme/prod, or a campaign, such as C1")],
     why: Annotated[str, typer.Option(help="the reason, for whoever looks later")],
     config: ConfigOption = TIER_FILE,
+    force: Annotated[bool, typer.Option("--force", help="also a name that the detector has not seen")] = False,
 ) -> None:
     """Let an account or a campaign go: in all workers at once, and for good."""
     try:
         desk = Desk(config)
-        is_done = desk.release(name, why)
+        is_done = desk.release(name, why, known=not force)
     except RateLimitGuardError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
@@ -76,8 +77,8 @@ def live(
     try:
         desk = Desk(config)
         if once:
-            for table in view(desk.stats(), desk.findings()):
-                console.print(table)
+            for part in look(desk):
+                console.print(part)
             return
         with Live(console=console, auto_refresh=False, screen=console.is_terminal) as screen:
             while True:
@@ -103,7 +104,9 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
         why = f"campaign {found.campaign}" if found.campaign else "the account's own evidence"
         who = visible(found.account) if found.account else "an account that is no longer remembered"
         yield f"{name.strip()}: a request of {who} at about {moment(found.time)}, restricted because of {why}"
-        asked = [one for one in (found.account, found.campaign) if one]
+        if found.account is None:
+            return
+        asked = [found.account]
     lines = StringIO()
     write_verdicts(result, lines)
     text = lines.getvalue().splitlines()
@@ -115,12 +118,22 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
         yield from explained(what)
 
 
+def look(desk: Desk) -> Iterator[Table | str]:
+    """The tables, and what they do not say by themselves."""
+    result = desk.findings()
+    if not desk.is_running:
+        yield "No worker answers: this is what was saved last."
+    yield from view(desk.stats(), result)
+    yield "Counted are answered requests; refused ones are not observed. A score of 1 restricts an account as a whole."
+
+
 def view(stats: dict[str, object], result: AuditResult) -> list[Table]:
     """Campaigns, accounts restricted as a whole, and the state of the detector."""
     rungs = cast("dict[int, str]", stats["rungs"])
     campaigns = Table("campaign", "accounts", "networks", "matching", "paid", "since", "now", title="Campaigns")
     for one in result.campaigns[:SHOWN]:
-        rung = rungs.get(int(one.name[1:]), "ended")
+        ended = "released" if one.released else "ended"
+        rung = ended if one.released else rungs.get(int(one.name[1:]), ended)
         counts = (one.accounts, one.addresses, one.matches, one.restricted)
         campaigns.add_row(one.name, *map("{:,}".format, counts), moment(one.convicted), rung)
     accounts = Table("account", "level", "score", "requests", "campaign", title="Accounts with the most evidence")
@@ -130,7 +143,7 @@ def view(stats: dict[str, object], result: AuditResult) -> list[Table]:
         accounts.add_row(
             visible(account.account), account.level, score, f"{account.requests:,}", account.campaign or ""
         )
-    state = Table("observed", "lost", "waiting", "elected", "terms", title=f"Detector ({result.mode})")
+    state = Table("observed", "lost", "waiting", "elected", "terms", title=f"Detector (by the file: {result.mode})")
     lost = int(str(stats["dropped"])) + int(str(stats["torn"]))
     waiting = f"{stats['waiting_bytes']:,} B"
     state.add_row(f"{stats['folded']:,}", f"{lost:,}", waiting, f"process {stats['leader']}", str(stats["terms"]))
@@ -140,8 +153,8 @@ def view(stats: dict[str, object], result: AuditResult) -> list[Table]:
 def _page(desk: Desk) -> Table:
     page = Table.grid()
     try:
-        for table in view(desk.stats(), desk.findings()):
-            page.add_row(table)
+        for part in look(desk):
+            page.add_row(part)
     except StoreError as error:
         page.add_row(str(error))
     return page

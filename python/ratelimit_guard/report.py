@@ -22,10 +22,16 @@ def overview(config: Config) -> list[Table]:
     for name, tier in config.tiers.items():
         tenants = sum(tenant.tier == name for tenant in config.tenants)
         tiers.add_row(name, ", ".join(tier.policies) or "unlimited", str(tenants))
-    routes = Table("route", "methods", "cost", "more policies")
+    routes = Table("route", "methods", "cost", "body", "more policies")
     for route in config.routes:
         cost = "exempt" if route.exempt else str(route.cost)
-        routes.add_row(route.match, ", ".join(route.methods) or "all", cost, ", ".join(route.policies))
+        routes.add_row(
+            route.match,
+            ", ".join(route.methods) or "all",
+            cost,
+            "prompt" if route.body else "",
+            ", ".join(route.policies),
+        )
     return [policies, tiers, *([routes] if config.routes else [])]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ratelimit_guard.baseline import Baseline
 from ratelimit_guard.challenge import Hook, ProofOfWork, VerifiedHeader
 from ratelimit_guard.degrade import DegradeSettings, degrade
 from ratelimit_guard.errors import ConfigError
@@ -54,7 +55,8 @@ class Watch:
         self._less = DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models) if less else None
         self.live = LiveDetector(config, section, unix_time)
         self.max_body_bytes, self.body_timeout_s = section.max_body_bytes, section.body_timeout_s
-        self._challenge = self._made(challenge, section.challenge)
+        given = Hook(challenge) if callable(challenge) else challenge
+        self._challenge = given or _made(section.challenge, self.live.derived(b"challenge"))
 
     def restriction(self, inspection: Inspection | None, tenant: Tenant) -> Restriction | None:
         """What is done about a request, by its prompt, or by its account alone where there is none to be read."""
@@ -96,18 +98,28 @@ class Watch:
             address = self.live.address(request)
         self.live.observe(checked.inspection, tenant, request=name, address=address, answer=answer)
 
-    def _made(self, given: Challenge | Decides | None, section: ChallengeSection | None) -> Challenge | None:
-        if section is None:
-            return None
-        if given is not None:
-            return Hook(given) if callable(given) else given
-        secret = _secret(section.secret_file)
-        if section.header is not None:
-            if secret is None:
-                msg = "detector.challenge: a header needs a secret_file, the same that the verifier signs with"
-                raise ConfigError(msg)
-            return VerifiedHeader(section.header, secret, section.valid_s)
-        return ProofOfWork(self.live.derived(b"challenge") if secret is None else secret, section.bits, section.valid_s)
+
+def verify(config: Config) -> None:
+    """Read what a worker would read at its start. `ConfigError` for what would keep it from serving."""
+    section = config.detector
+    if section is None:
+        return
+    if section.baseline is not None:
+        Baseline.load(section.baseline)
+    _made(section.challenge, bytes(32))
+
+
+def _made(section: ChallengeSection | None, derived: bytes) -> Challenge | None:
+    """The file's challenge; `derived` is its secret when it names none."""
+    if section is None:
+        return None
+    secret = _secret(section.secret_file)
+    if section.header is not None:
+        if secret is None:
+            msg = "detector.challenge: a header needs a secret_file, the same that the verifier signs with"
+            raise ConfigError(msg)
+        return VerifiedHeader(section.header, secret, section.valid_s)
+    return ProofOfWork(derived if secret is None else secret, section.bits, section.valid_s)
 
 
 def _secret(path: str | None) -> bytes | None:

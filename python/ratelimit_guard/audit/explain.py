@@ -40,6 +40,8 @@ def _campaign(members: Sequence[Verdict]) -> Iterator[str]:
     first = members[0]
     if first.campaign:
         yield f"{first.campaign.name}: {campaigns.group(first.campaign)}"
+        if first.campaign.released:
+            yield "- The operator released it: nothing follows from it any longer."
         said = (campaigns.shared(first.campaign, first.mode), campaigns.course(first.campaign))
         yield from (f"- {line}" for line in (*said, campaigns.capability(first.campaign)))
         yield f"- Networks of their requests: {campaigns.networks(first.campaign)}."

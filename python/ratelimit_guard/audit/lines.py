@@ -157,6 +157,7 @@ def _account(values: dict[str, Any]) -> AccountResult:
 
 
 def _campaign(name: str, facts: dict[str, Any]) -> Campaign:
-    values: dict[str, Any] = {one: facts[one] for one in FACTS}
+    values: dict[str, Any] = {one: facts[one] for one in FACTS if one != "released"}
+    values["released"] = facts.get("released", False)  # earlier files do not say
     values["examples"] = tuple(Match(*example) for example in facts["examples"])
     return Campaign(name=name, **values)

@@ -111,7 +111,8 @@ class Campaign:
     Of the kind `rotation` they put their prompts together from common pieces, of the kind `provenance` they continue
     conversations whose answers were given to another account. `first` and `last` are times of matching requests.
     `addresses` are different networks of their callers (/24 or /48), at most 1,024 counted. `pieces` are texts that
-    belong to the campaign, or links between its accounts. `matches` requests hold them, `events` of these show what
+    belong to the campaign, or links between its accounts. `released`: the
+    operator of a live detector said that it is none. `matches` requests hold them, `events` of these show what
     convicts; `capabilities` counts them by what they ask for. `timeline` has at most 64 bins of equal width, of which
     some without a match may be left out. `members` are accounts, those with the most matches first.
     """
@@ -131,6 +132,7 @@ class Campaign:
     evidence: float
     restricted: int
     capabilities: dict[str, int]
+    released: bool = False
     timeline: tuple[Bin, ...] = ()
     examples: tuple[Match, ...] = ()
     members: tuple[str, ...] = ()
@@ -171,6 +173,7 @@ class AuditResult:
     `mode` is shadow when nothing was known about honest use before: then thresholds are wide and levels say what would
     have happened. `skipped` counts lines that could not be used, by reason, with the place of the first such line;
     `notes` counts what was odd and used all the same (records out of order, repeated lines, forgotten profiles).
+    `is_live`: it is no log, but what a running detector found.
     """
 
     files: tuple[str, ...]
@@ -186,3 +189,4 @@ class AuditResult:
     calibration: Calibration | None = None
     skipped: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     notes: dict[str, int] = field(default_factory=dict[str, int])
+    is_live: bool = False

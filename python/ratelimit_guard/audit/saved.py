@@ -35,4 +35,5 @@ def saved_result(
         last=last,
         accounts=accounts,
         campaigns=campaign_results(findings.campaigns(), accounts, {}),
+        is_live=True,
     )

@@ -231,6 +231,7 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 /// What `Campaign` of the Python side is made of.
 fn group_row<'py>(py: Python<'py>, campaign: &Campaign, group: &Group) -> PyResult<Bound<'py, PyDict>> {
     let dict = campaign_row(py, campaign)?;
+    dict.set_item("released", campaign.is_acquitted)?;
     dict.set_item("first", group.first)?;
     dict.set_item("last", group.last)?;
     for (name, sketch) in ["tenants", "payers", "addresses"].iter().zip(&group.different) {
