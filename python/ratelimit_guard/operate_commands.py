@@ -143,7 +143,7 @@ def view(stats: dict[str, object], result: AuditResult) -> list[Table]:
         accounts.add_row(
             visible(account.account), account.level, score, f"{account.requests:,}", account.campaign or ""
         )
-    state = Table("observed", "lost", "waiting", "elected", "terms", title=f"Detector (by the file: {result.mode})")
+    state = Table("records", "lost", "waiting", "elected", "terms", title=f"Detector (by the file: {result.mode})")
     lost = int(str(stats["dropped"])) + int(str(stats["torn"]))
     waiting = f"{stats['waiting_bytes']:,} B"
     state.add_row(f"{stats['folded']:,}", f"{lost:,}", waiting, f"process {stats['leader']}", str(stats["terms"]))

@@ -73,7 +73,7 @@ impl Folder {
             Record::ReleaseCampaign(name) => self.release_campaign(area, *name),
             Record::Save => {}
         }
-        area.folded().fetch_add(u64::from(matches!(record, Record::Observation(_))), Relaxed);
+        area.folded().fetch_add(1, Relaxed);
     }
 
     /// Tell everything anew: at the beginning of a term, and when a campaign was convicted or is none any longer.
