@@ -47,7 +47,7 @@ def _detector(config: Config) -> Iterator[str]:
     if detector.baseline is None:
         yield "the detector has no baseline, so thresholds are twice as high for a day: see `ratelimit-guard calibrate`"
     if detector.state is None and config.store.kind == "shared":
-        yield "what the detector learns does not outlive a reboot: give detector.state a directory, and a baseline"
+        yield "what the detector learns does not outlive a reboot: give detector.state a directory"
 
 
 def _strangers(config: Config) -> Iterator[str]:

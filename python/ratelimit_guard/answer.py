@@ -21,7 +21,8 @@ MAX_TOKENS = 2**31
 
 JSON = b"application/json"
 EVENTS = b"text/event-stream"
-REASONING = frozenset({"reasoning", "thinking"})
+REASONING = ("reasoning", "thinking")
+"""A tuple: what an upstream gives as a type need not have a hash."""
 
 _decode = json.JSONDecoder().decode
 

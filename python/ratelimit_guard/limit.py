@@ -35,8 +35,8 @@ def limit(
 
     `tenant`, `account`, `prompt` and a callable `cost` get the call's arguments. `prompt` returns what the caller asks,
     as a request's body, a text or a list of messages: the detector sees it, and a restricted call pays from its budget.
-    Without `tenant` the request is found among the
-    arguments (Starlette, FastAPI, Litestar, Django) or is Flask's current one, and identified as the middleware would.
+    Without `tenant` the request is found among the arguments (Starlette, FastAPI, Litestar, Django) or is Flask's
+    current one, and identified as the middleware would.
     A refusal raises `RateLimitExceeded`, an access rule that blocks raises `AccessBlocked`; the ASGI middleware answers
     both, in an error handler of Flask or Django `guard.refusal(error.decision)` is the response. Sync and async
     functions, methods and generators. `ConfigError` for an unknown policy.

@@ -70,8 +70,7 @@ class LiveDetector:
         self._enforced = section.mode == "enforce"
         if section.state is not None:
             _make(Path(section.state))
-        baseline = Baseline.load(section.baseline) if section.baseline else None
-        trusted = baseline if baseline and not baseline.is_empty else None
+        trusted = trusted_baseline(section)
         area, self._state = self._places(config, trusted)
         secret = trusted.secret if trusted else None
         self._live = open_live(section, trusted, area, self._state)
@@ -101,7 +100,10 @@ class LiveDetector:
             self._start()
         if not body:
             return None
-        prompt = self._reader.read(body, content_encoding=content_encoding)
+        prompt = self._reader.read(body)
+        # Most apps do not look at the coding, so who names one for a plain body must not go unseen by that.
+        if not prompt and content_encoding:
+            prompt = self._reader.read(body, content_encoding=content_encoding)
         if not prompt:
             return None
         is_declared = tenant.id in self._declared
@@ -228,7 +230,7 @@ class LiveDetector:
         """Have the state for this process and its forks: others whose counters are their own would write over it."""
         with ExitStack() as lost:
             try:
-                lock = lost.enter_context(state.with_name(f"{state.name}.lock").open("ab"))
+                lock = lost.enter_context(open(state.with_name(f"{state.name}.lock"), "ab", opener=own_file))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 text = "detector: %s is not used and what is learned ends with the process: %s"
@@ -236,6 +238,12 @@ class LiveDetector:
                 return False
             weakref.finalize(self, lost.pop_all().close)
         return True
+
+
+def trusted_baseline(section: DetectorSection) -> Baseline | None:
+    """The baseline that a configuration names, unless it knows nothing. `ConfigError` when it cannot be read."""
+    baseline = Baseline.load(section.baseline) if section.baseline else None
+    return baseline if baseline and not baseline.is_empty else None
 
 
 def open_live(section: DetectorSection, baseline: Baseline | None, area: Path, state: Path) -> _live.Live:
@@ -282,6 +290,11 @@ def _make(folder: Path) -> None:
     if not writable:
         msg = f"detector.state {folder}: this process may not write there"
         raise ConfigError(msg)
+
+
+def own_file(path: str | os.PathLike[str], flags: int) -> int:
+    """Opens a file that nobody else reads, and no symlink that somebody else may have put there."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _leave(process: int, last: Callable[[], object]) -> None:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.audit.saved import saved_result
-from ratelimit_guard.baseline import Baseline
 from ratelimit_guard.config_file import load
 from ratelimit_guard.errors import ConfigError, StoreError
-from ratelimit_guard.live import open_live, places
+from ratelimit_guard.live import open_live, own_file, places, trusted_baseline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ratelimit_guard.config import Config
 
 CAMPAIGN = re.compile(r"C([1-9][0-9]{0,8})")
-REFERENCE = re.compile(r"\s*RG-[0-9A-Za-z -]{8,40}")
 ANSWER_WITHIN_S = 3.0
 """How long a command waits for the elected process, which looks every few milliseconds."""
 LOOK_EVERY_S = 0.02
@@ -56,8 +54,7 @@ class Desk:
             )
             msg = f"{file}: {why}"
             raise ConfigError(msg)
-        baseline = Baseline.load(section.baseline) if section.baseline else None
-        trusted = baseline if baseline and not baseline.is_empty else None
+        trusted = trusted_baseline(section)
         self.area, self.state = places(self.config, trusted)
         if not self.area.exists():
             msg = (
@@ -139,8 +136,7 @@ class Desk:
 
     def _note(self, release: dict[str, object]) -> None:
         try:
-            self.releases.touch(mode=0o600)
-            with self.releases.open("a", encoding="utf-8") as file:
+            with open(self.releases, "a", encoding="utf-8", opener=own_file) as file:
                 file.write(json.dumps(release) + "\n")
         except OSError as error:
             msg = f"{self.releases}: {error.strerror}: nothing is released that is not written down"

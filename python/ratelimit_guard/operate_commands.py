@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -17,7 +17,8 @@ from ratelimit_guard.audit.explain import explained
 from ratelimit_guard.audit.lines import read_verdicts, write_verdicts
 from ratelimit_guard.audit.outputs import output
 from ratelimit_guard.audit.sentences import moment, visible
-from ratelimit_guard.errors import ConfigError, RateLimitGuardError, StoreError
+from ratelimit_guard.command_errors import told
+from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.operate import Desk
 
 if TYPE_CHECKING:
@@ -38,12 +39,9 @@ def release(
     force: Annotated[bool, typer.Option("--force", help="also a name that the detector has not seen")] = False,
 ) -> None:
     """Let an account or a campaign go: in all workers at once, and for good."""
-    try:
+    with told():
         desk = Desk(config)
         is_done = desk.release(name, why, known=not force)
-    except RateLimitGuardError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
     print(f"{name} is released" if is_done else f"{name} will be released as soon as a worker runs")
     print(f"written down in {desk.releases}")
 
@@ -55,15 +53,8 @@ def report(
     """Write a page about what the running detector has found."""
     from ratelimit_guard.audit.report import render  # noqa: PLC0415  jinja2 only when asked for
 
-    try:
-        with output(target, [config]) as file:
-            file.write(render(Desk(config).findings()))
-    except RateLimitGuardError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
-    except ModuleNotFoundError as error:
-        print(f"ratelimit-guard needs {error.name}: pip install 'ratelimit-guard[cli]'", file=sys.stderr)
-        raise typer.Exit(1) from None
+    with told(), output(target, [config]) as file:
+        file.write(render(Desk(config).findings()))
     print(f"written to {target}")
 
 
@@ -74,7 +65,7 @@ def live(
 ) -> None:
     """Watch the running detector: campaigns, restricted accounts, and what the workers tell."""
     console = Console(highlight=False, markup=False, emoji=False)  # names are the customers'
-    try:
+    with told(), suppress(KeyboardInterrupt):
         desk = Desk(config)
         if once:
             for part in look(desk):
@@ -84,11 +75,6 @@ def live(
             while True:
                 screen.update(_page(desk), refresh=True)
                 time.sleep(every)
-    except KeyboardInterrupt:
-        return
-    except RateLimitGuardError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 def explain_live(name: str, config: Path) -> Iterator[str]:

@@ -144,6 +144,7 @@ def test_the_longest_document() -> None:
         b'{"choices":' * 20_000,
         b'{"usage": {"completion_tokens": ' + b"9" * 10_000 + b"}}",
         b'{"choices": NaN, "usage": Infinity}',
+        b'{"output": [{"type": {}, "content": []}, {"type": []}]}',
     ],
 )
 def test_bodies_that_are_no_answer(body: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,9 @@ from ratelimit_guard.audit.outputs import output
 from ratelimit_guard.audit.people import read_people
 from ratelimit_guard.audit.summary import calibrated, summary
 from ratelimit_guard.baseline import Baseline
+from ratelimit_guard.command_errors import told
 from ratelimit_guard.detector import DEFAULT_ALPHA
-from ratelimit_guard.errors import ConfigError, RateLimitGuardError
+from ratelimit_guard.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -72,7 +72,7 @@ def audit(
     report: Annotated[Path | None, typer.Option(help="write an HTML page")] = None,
 ) -> None:
     """Find accounts that extract the model in a gateway's log, alone or as one group."""
-    with _errors(), ExitStack() as files:
+    with told(), ExitStack() as files:
         if history and baseline:
             msg = "give --history or --baseline, not both"
             raise ConfigError(msg)
@@ -126,7 +126,7 @@ def calibrate(
     columns: MapOption = [],  # noqa: B006
 ) -> None:
     """Learn from a history what honest accounts do."""
-    with _errors(), output(target, history) as file:
+    with told(), output(target, history) as file:
         people, layout = read_people(accounts, declare or []), read_map(columns) if columns else None
         with _progress(history) as progress:
             baseline = run_calibrate(
@@ -146,7 +146,7 @@ def explain(
     """Say why an account was restricted, or why not; or what makes a campaign of accounts."""
     from ratelimit_guard.operate_commands import TIER_FILE, explain_live  # noqa: PLC0415  it imports this package
 
-    with _errors():
+    with told():
         # A reference is always a live detector's; without a file of verdicts so is all else where there is a tier file.
         is_live = name.strip().upper().startswith("RG-") or (not verdicts.exists() and TIER_FILE.exists())
         if config is not None or is_live:
@@ -168,18 +168,6 @@ def _print(parts: Iterable[Table | str]) -> None:
     out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)  # names are anybody's
     for part in parts:
         out.print(part)
-
-
-@contextmanager
-def _errors() -> Generator[None]:
-    try:
-        yield
-    except RateLimitGuardError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
-    except ModuleNotFoundError as error:
-        print(f"ratelimit-guard needs {error.name}: pip install 'ratelimit-guard[cli]'", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from math import inf
 from pathlib import Path  # noqa: TC003  typer reads the annotations
@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ratelimit_guard.errors import ConfigError, RateLimitGuardError
+from ratelimit_guard.command_errors import told
+from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.simulate.client import drive
 from ratelimit_guard.simulate.generator import accounts, generate
 from ratelimit_guard.simulate.log import write_keys, write_log, write_truth
@@ -21,8 +22,6 @@ from ratelimit_guard.simulate.scenario import SCENARIOS
 from ratelimit_guard.simulate.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ratelimit_guard.simulate.scenario import Scenario
 
 NAMES = ", ".join(SCENARIOS)
@@ -44,7 +43,7 @@ def simulate(
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="send to other machines too")] = False,
 ) -> None:
     """Send seeded traffic of honest accounts and of campaigns to a server, or write it into a log."""
-    with _errors():
+    with told():
         chosen = _chosen(scenario, log, url, is_asked=bool(log or url or history or truth or keys))
         known = accounts(chosen, seed)
         tally, finished = Tally(known), True
@@ -92,12 +91,3 @@ def _opened(path: Path) -> IO[bytes]:
         return path.open("wb")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error}") from None
-
-
-@contextmanager
-def _errors() -> Generator[None]:
-    try:
-        yield
-    except RateLimitGuardError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None

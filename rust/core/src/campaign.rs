@@ -24,7 +24,7 @@ pub mod standing;
 pub mod units;
 
 use crate::bounded::Bounded;
-use crate::hash::mix;
+use crate::hash::short;
 use crate::prompt::facts::Facts;
 use crate::saved::ensure;
 use arrayvec::ArrayVec;
@@ -395,9 +395,4 @@ fn read_hot<R: Read>(reader: &mut R) -> io::Result<usize> {
     let hot = usize::deserialize_reader(reader)?;
     ensure((EARLY + 1..=FIRST).contains(&hot), "number of strangers")?;
     Ok(hot)
-}
-
-/// 32 bits of a hash that are not 0: a tenant in cells.
-pub fn short(hash: u64) -> u32 {
-    (mix(hash) >> 32) as u32 | 1
 }

@@ -59,3 +59,8 @@ pub fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
+
+/// 32 bits of a hash that are not 0: tenants and accounts in cells.
+pub fn short(hash: u64) -> u32 {
+    (mix(hash) >> 32) as u32 | 1
+}

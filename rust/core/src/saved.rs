@@ -21,7 +21,7 @@ pub const MAX_PLACES: usize = 1 << 25;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"rlgstate");
 /// Bytes before the state.
-const HEAD: usize = 32;
+pub(crate) const HEAD: usize = 32;
 
 /// A state as bytes. `what` names it in errors, and only under the same name it is read. Cost: 1 to 2 ns for each byte,
 /// and a walk over what is empty.
@@ -54,6 +54,11 @@ pub fn load<T: BorshDeserialize>(what: &str, bytes: &[u8]) -> Result<T, Error> {
         return broken("its checksum is another");
     }
     T::try_from_slice(state).or_else(|error| broken(&error.to_string()))
+}
+
+/// Are these the first bytes of a state in this format? Zeros, which a machine that loses power may leave, are not.
+pub(crate) fn begins_as_state(bytes: &[u8]) -> bool {
+    words(bytes).take(2).eq([MAGIC, FORMAT])
 }
 
 /// Each step is a bijection, so no damage within one word goes unseen, and any other once in 2⁶⁴ times.

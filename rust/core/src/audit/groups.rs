@@ -94,10 +94,20 @@ impl Groups {
     /// Count a request that belongs to a campaign.
     pub fn add(&mut self, found: &Found, hit: &Hit<'_>, campaigns: &Campaigns) {
         if self.0.len() >= MAX_GROUPS {
-            self.0.retain(|&number, _| campaigns.root(number) != 0 || campaigns.name(number) != 0);
+            self.make_room(campaigns);
         }
         if self.0.len() < MAX_GROUPS || self.0.contains_key(&found.campaign) {
             self.0.entry(found.campaign).or_default().add(found, hit);
+        }
+    }
+
+    /// Forget those of campaigns that are forgotten, and add what has become part of another to that: there are fewer
+    /// campaigns than groups, so the next call is far away.
+    fn make_room(&mut self, campaigns: &Campaigns) {
+        for (number, group) in std::mem::take(&mut self.0) {
+            if campaigns.root(number) != 0 || campaigns.name(number) != 0 {
+                self.0.entry(campaigns.whole(number)).or_default().take(&group);
+            }
         }
     }
 

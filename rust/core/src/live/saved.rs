@@ -9,7 +9,7 @@ use crate::campaign::Correlator;
 use crate::detector::Detector;
 use crate::error::Error;
 use crate::hash::Seed;
-use crate::saved::{load, save};
+use crate::saved::{HEAD, begins_as_state, load, save};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Which ring, up to where, and under which secret.
@@ -22,9 +22,6 @@ pub struct Mark {
     /// The area's secret.
     pub secret: [u64; 2],
 }
-
-/// Where the mark stands in the bytes: behind the frame.
-const MARK: usize = 32;
 
 #[derive(BorshSerialize)]
 struct Out<'f> {
@@ -59,9 +56,9 @@ impl State {
         load("detector", bytes)
     }
 
-    /// The mark of a state of which only the first bytes were read; of anything else something.
+    /// The mark of a state of which only the first bytes were read; `None` for what does not begin as one.
     pub fn mark(bytes: &[u8]) -> Option<Mark> {
-        Mark::deserialize(&mut bytes.get(MARK..)?).ok()
+        begins_as_state(bytes).then(|| Mark::deserialize(&mut bytes.get(HEAD..)?).ok())?
     }
 
     /// Go on with it where `folder` has seen nothing. What the operator set stays as it is there. Up to where in the

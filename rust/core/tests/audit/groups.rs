@@ -143,3 +143,22 @@ fn groups_are_bounded() {
     assert_eq!((group.matches, group.restricted), (2, 1));
     assert!(format!("{groups:?}").matches("restricted").count() <= 1 << 14);
 }
+
+/// Of parts there may be more than groups: they make room for campaigns, and what they counted stays with their whole.
+#[test]
+fn parts_make_room() {
+    let mut all = Campaigns::default();
+    let whole = all.open(Kind::Rotation, 0);
+    let mut groups = Groups::default();
+    for time in 0..20_000 {
+        let part = all.open(Kind::Rotation, 0);
+        groups.add(&found(part, false), &hit(f64::from(time), [1; 3]), &all);
+        all.merge(whole, part);
+    }
+    let campaign = all.get_mut(whole).unwrap();
+    (1..=MEMBERS as u32).for_each(|tenant| _ = campaign.join(tenant));
+    (campaign.evidence, campaign.pieces) = (CONVICTS, STOCK);
+    all.touch(whole, 1);
+    let [(_, group)] = &groups.convicted(&all)[..] else { panic!("one group") };
+    assert_eq!((group.matches, sums(group)), (20_000, (20_000, 0)));
+}

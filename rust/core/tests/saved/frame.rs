@@ -5,6 +5,7 @@ use super::{bytes, detector, ledger};
 use ratelimit_guard_core::campaign::Correlator;
 use ratelimit_guard_core::error::Fault;
 use ratelimit_guard_core::hash::mix;
+use ratelimit_guard_core::live::saved::{Mark, State as Saved};
 use ratelimit_guard_core::saved::{FORMAT, load, save};
 
 type State = (u64, String, Vec<(u32, Option<f64>)>);
@@ -103,4 +104,19 @@ fn the_layout_is_that_of_the_format() {
     assert_eq!((FORMAT, ledger.len()), (1, 18_744));
     assert_eq!((correlator.len(), sum(&correlator)), (40788, 14603596745719160492));
     assert_eq!((detector.len(), sum(&detector)), (4_807, 1_150_505_031_213_418_429));
+}
+
+/// The mark is told of what begins as a state in this format, and of nothing else: zeros are no secret.
+#[test]
+fn only_a_state_has_a_mark() {
+    let mark = Mark { area: 1, position: 2, secret: [3, 4] };
+    let bytes = save("detector", &(mark, state())).unwrap();
+    assert_eq!(Saved::mark(&bytes[..80]), Some(mark));
+    assert_eq!(Saved::mark(&bytes[..60]), None);
+    for place in 0..16 {
+        let mut bytes = bytes.clone();
+        bytes[place] ^= 1;
+        assert_eq!(Saved::mark(&bytes), None, "{place}");
+    }
+    assert_eq!(Saved::mark(&[0; 256]), None);
 }
