@@ -123,7 +123,7 @@ class Desk:
         result = self.findings()
         if any(one.name == name for one in result.campaigns) or any(one.account == name for one in result.accounts):
             return
-        if REFERENCE.fullmatch(name):
+        if is_reference(name):
             found = self.meaning(name, result)
             what = " or ".join(filter(None, (found.account, found.campaign))) if found else ""
             hint = f"release {what}" if what else "it is none of this detector"
@@ -150,6 +150,11 @@ class Desk:
                 return True
             time.sleep(LOOK_EVERY_S)
         return False
+
+
+def is_reference(name: str) -> bool:
+    """Does it look like what a refused caller quotes?"""
+    return name.strip().upper().startswith("RG-")
 
 
 def _user() -> str:

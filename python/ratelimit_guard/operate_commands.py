@@ -19,7 +19,7 @@ from ratelimit_guard.audit.outputs import output
 from ratelimit_guard.audit.sentences import moment, visible
 from ratelimit_guard.command_errors import told
 from ratelimit_guard.errors import ConfigError, StoreError
-from ratelimit_guard.operate import Desk
+from ratelimit_guard.operate import Desk, is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
     desk = Desk(config)
     result = desk.findings()
     asked = [name]
-    if name.strip().upper().startswith("RG-"):
+    if is_reference(name):
         found = desk.meaning(name, result)
         if found is None:
             msg = f"{name!r:.100} is no reference of this detector, or its account is no longer remembered"

@@ -57,7 +57,7 @@ class Service:
         watch = self.guard.watch(plan)
         assert watch is not None
         checked = self.guard.check_body(request, plan, call.body, watch)
-        if checked.decision.allowed:
+        if checked.decision.allowed and checked.inspection is not None:
             while not watch.live.observe(checked.inspection, plan.tenant, request=call.id, answer=Answer(call.answer)):
                 pass
         return checked

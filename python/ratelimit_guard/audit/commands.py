@@ -144,11 +144,12 @@ def explain(
     config: Annotated[Path | None, typer.Option(help="the tier file of running workers: ask their detector")] = None,
 ) -> None:
     """Say why an account was restricted, or why not; or what makes a campaign of accounts."""
+    from ratelimit_guard.operate import is_reference  # noqa: PLC0415
     from ratelimit_guard.operate_commands import TIER_FILE, explain_live  # noqa: PLC0415  it imports this package
 
     with told():
         # A reference is always a live detector's; without a file of verdicts so is all else where there is a tier file.
-        is_live = name.strip().upper().startswith("RG-") or (not verdicts.exists() and TIER_FILE.exists())
+        is_live = is_reference(name) or (not verdicts.exists() and TIER_FILE.exists())
         if config is not None or is_live:
             _print(explain_live(name, config or TIER_FILE))
             return
