@@ -277,7 +277,7 @@ def test_explain(account: str, verdicts: Path) -> None:
 def test_unknown_account_cannot_be_explained(verdicts: Path) -> None:
     done = run("explain", "nobody\x1b[2J", "--verdicts", verdicts)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == f"{verdicts} has no account 'nobody\\x1b[2J'\n"
+    assert done.stderr == f"{verdicts} has no account or campaign 'nobody\\x1b[2J'\n"
 
 
 def harmless(printed: str) -> bool:

@@ -165,7 +165,7 @@ def test_command_explains_both(tmp_path: Path) -> None:
     assert shell(path, "C1").stdout.startswith("C1: 2 accounts of 120 tenants")
     assert "Member of campaign C1" in shell(path, "member-1").stdout
     missing = shell(path, "C2")
-    assert (missing.exit_code, missing.stderr) == (1, f"{path} has no account 'C2'\n")
+    assert (missing.exit_code, missing.stderr) == (1, f"{path} has no account or campaign 'C2'\n")
 
 
 def test_hostile_members_reach_no_terminal(tmp_path: Path) -> None:
