@@ -74,7 +74,7 @@ class Desk:
     def findings(self, *, fresh: bool = True) -> AuditResult:
         """What was found until now; or, when no worker is there to say it, until the state was saved last."""
         if fresh:
-            self.is_running = self._ask(self._live.save())
+            self.is_running = self._is_saved(self._live.save())
         if not self.state.exists():
             msg = "nothing was observed yet: no answered request on a route with body = true"
             raise StoreError(msg)
@@ -97,10 +97,10 @@ class Desk:
         campaign = CAMPAIGN.fullmatch(name)
         self._note({"time": time.time(), "by": _user(), "release": name, "why": why})
         told = self._live.release_campaign(int(campaign[1])) if campaign else self._live.release_account(name)
-        if not told:
+        if told is None:
             msg = "the detector is busy: try again in a second"
             raise StoreError(msg)
-        return self._ask(told=True)
+        return self._is_saved(told)
 
     def meaning(self, reference: str, result: AuditResult) -> Meaning | None:
         """What a reference stands for; None when it is none of this detector."""
@@ -142,11 +142,11 @@ class Desk:
             msg = f"{self.releases}: {error.strerror}: nothing is released that is not written down"
             raise StoreError(msg) from error
 
-    def _ask(self, told: bool) -> bool:
-        """Wait until the elected process has saved what was asked for, as it does at once."""
-        before, end = self._live.stats()["saved"], time.monotonic() + ANSWER_WITHIN_S
-        while told and time.monotonic() < end:
-            if self._live.stats()["saved"] != before:
+    def _is_saved(self, position: int | None) -> bool:
+        """Wait until the elected process has folded and saved what was told up to there, as it does at once."""
+        end = time.monotonic() + ANSWER_WITHIN_S
+        while position is not None and time.monotonic() < end:
+            if int(str(self._live.stats()["saved_up_to"])) >= position:
                 return True
             time.sleep(LOOK_EVERY_S)
         return False

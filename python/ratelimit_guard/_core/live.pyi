@@ -55,12 +55,12 @@ class Live:
         declared: bool,
     ) -> bool:
         """Tell of an answered request. False when the ring is full, which is counted."""
-    def release_account(self, account: str) -> bool:
-        """It is honest. False when the ring is full: try again."""
-    def release_campaign(self, name: int) -> bool:
-        """It is none. False when the ring is full: try again."""
-    def save(self) -> bool:
-        """Save the state soon. False when the ring is full."""
+    def release_account(self, account: str) -> int | None:
+        """It is honest. Done and saved once `saved_up_to` is no less than this; None when the ring is full."""
+    def release_campaign(self, name: int) -> int | None:
+        """It is none. As `release_account`."""
+    def save(self) -> int | None:
+        """Save the state soon. As `release_account`."""
     def reference(self, account: str, campaign: int | None, time: float) -> str:
         """What a refused caller quotes."""
     def dereference(self, text: str) -> tuple[int, int, float] | None:

@@ -169,18 +169,18 @@ impl Live {
             is_declared: declared,
             facts: &prompt.get().facts,
         };
-        self.push(|words| outgoing.write(words))
+        self.push(|words| outgoing.write(words)).is_some()
     }
 
-    fn release_account(&self, account: &str) -> bool {
+    fn release_account(&self, account: &str) -> Option<u64> {
         self.push(|words| Record::ReleaseAccount(self.key(account)).write(words))
     }
 
-    fn release_campaign(&self, name: u32) -> bool {
+    fn release_campaign(&self, name: u32) -> Option<u64> {
         self.push(|words| Record::ReleaseCampaign(name).write(words))
     }
 
-    fn save(&self) -> bool {
+    fn save(&self) -> Option<u64> {
         self.push(|words| Record::Save.write(words))
     }
 
@@ -207,6 +207,7 @@ impl Live {
         dict.set_item("convicted", self.area.convicted().load(Relaxed))?;
         dict.set_item("terms", self.area.terms().load(Relaxed))?;
         dict.set_item("saved", self.area.saved().load(Relaxed))?;
+        dict.set_item("saved_up_to", self.area.saved_up_to().load(Relaxed))?;
         dict.set_item("leader", self.area.leader().load(Relaxed))?;
         dict.set_item("time", self.area.time().load(Relaxed))?;
         let rungs = PyDict::new(py);
@@ -230,11 +231,11 @@ impl Live {
         self.seed.digest(cut(name).as_bytes()).0[0]
     }
 
-    fn push(&self, write: impl FnOnce(&mut Vec<u64>)) -> bool {
+    fn push(&self, write: impl FnOnce(&mut Vec<u64>)) -> Option<u64> {
         ROOM.with_borrow_mut(|words| {
             words.clear();
             write(words);
-            self.area.ring().push(words)
+            self.area.ring().append(words)
         })
     }
 }

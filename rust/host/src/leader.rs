@@ -253,6 +253,7 @@ impl<'p> Desk<'p> {
             return trouble(&why);
         }
         area.saved().fetch_add(1, SeqCst);
+        area.saved_up_to().store(self.position, SeqCst);
         let path = journal_path(&self.post.state);
         let open = || Journal::open(&path, area.id(), |_, _| {});
         let journal = self.journal.take().map_or_else(open, Ok);

@@ -33,6 +33,8 @@ const WORD_SAVED: usize = 40;
 const WORD_TIME: usize = 48;
 /// The process that was elected last.
 const WORD_LEADER: usize = 56;
+/// Where in the ring the state stood that was saved last.
+const WORD_SAVED_UP_TO: usize = 57;
 
 /// Words of the ring: 4 MiB, some seven thousand observations.
 pub const RING_WORDS: usize = 1 << 19;
@@ -131,6 +133,10 @@ impl<M: Memory> Area<M> {
     /// The process that was elected last.
     pub fn leader(&self) -> &AtomicU64 {
         self.word(WORD_LEADER)
+    }
+    /// Where in the ring the state stood that was saved last.
+    pub fn saved_up_to(&self) -> &AtomicU64 {
+        self.word(WORD_SAVED_UP_TO)
     }
     /// Unix time of the last record that was folded.
     pub fn time(&self) -> &AtomicU64 {

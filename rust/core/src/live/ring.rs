@@ -53,18 +53,23 @@ impl<'m> Ring<'m> {
 
     /// Append a record. False when it is too long or there is no room, which is counted. Cost: 1 ns a word.
     pub fn push(&self, record: &[u64]) -> bool {
+        self.append(record).is_some()
+    }
+
+    /// The same, and where the record ends.
+    pub fn append(&self, record: &[u64]) -> Option<u64> {
         let length = record.len() + FRAME;
         let claimed = if record.len() <= MAX_WORDS { self.claim(length as u64) } else { None };
         let Some(start) = claimed else {
             self.head[DROPPED].fetch_add(1, Relaxed);
-            return false;
+            return None;
         };
         for (place, &word) in record.iter().enumerate() {
             self.word(start + (FRAME + place) as u64).store(word, Relaxed);
         }
         self.word(start + 1).store(checksum(start, record), Relaxed);
         self.word(start).store(header(start, record.len()), Release);
-        true
+        Some(start + length as u64)
     }
 
     fn claim(&self, length: u64) -> Option<u64> {
