@@ -12,18 +12,16 @@ import hashlib
 import hmac
 import logging
 import os
-import shutil
 import weakref
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.address import Proxies, client_address
 from ratelimit_guard.baseline import Baseline
 from ratelimit_guard.errors import ConfigError, StoreError
+from ratelimit_guard.private import leave, private_folder
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.restriction import Inspection, Restriction
 from ratelimit_guard.stores.shared import resolve
@@ -196,7 +194,7 @@ class LiveDetector:
             self._live.start()
         except StoreError as error:  # the other workers still fold
             log.warning("detector: %s", error)
-        weakref.finalize(self, _leave, process, self._live.stop)
+        weakref.finalize(self, leave, process, self._live.stop)
         self._process = process
 
     def _tell(self) -> None:
@@ -218,10 +216,8 @@ class LiveDetector:
     def _places(self, config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
         if config.store.kind != "memory":
             return places(config, baseline)
-        folder = mkdtemp(prefix="ratelimit-guard-", dir=_memory())
-        weakref.finalize(self, _leave, os.getpid(), partial(shutil.rmtree, folder, ignore_errors=True))
         shared, state = places(config, baseline)
-        area = Path(folder) / shared.name
+        area = private_folder(self) / shared.name
         if self.section.state is None or not self._takes(state):
             state = area.with_name(state.name)
         return area, state
@@ -297,17 +293,6 @@ def own_file(path: str | os.PathLike[str], flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def _leave(process: int, last: Callable[[], object]) -> None:
-    """Do the last thing, in the process that has to: those which it forked inherit this."""
-    if process == os.getpid():
-        last()
-
-
 def _text(name: str) -> str:
     """As UTF-8 can hold it: a name that a lookup found may have halves of a surrogate pair."""
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
-
-
-def _memory() -> str | None:
-    folder = Path("/dev/shm")  # noqa: S108  memory, not disk; what is made below it is private
-    return str(folder) if os.access(folder, os.W_OK) else None

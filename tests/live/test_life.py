@@ -11,6 +11,7 @@ import time
 import weakref
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from live.helpers import Scene, post, question, seen, spin, values
 from ratelimit_guard import ConfigError, Guard
 from ratelimit_guard.config_file import from_dict
+from ratelimit_guard.private import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,3 +295,32 @@ def test_a_fork_of_the_elected_process_can_take_over(tmp_path: Path) -> None:
         run(code, str(tmp_path))
     spin(lambda: (tmp_path / "result").exists() and (tmp_path / "result").read_text())
     assert (tmp_path / "result").read_text() == "1"
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one() -> None:
+    """And not what a living one has, nor its fork."""
+    code = (
+        "import os, signal, sys\n"
+        "from ratelimit_guard.private import private_folder\n"
+        "class Owner: pass\n"
+        "owner = Owner(); print(private_folder(owner), flush=True)\n"
+        "sys.stdin.readline(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        left = Path(one.stdout.readline().strip())
+        mine = private_folder(owner := SimpleNamespace())
+        assert left.exists()
+        one.stdin.write("die\n")
+        one.stdin.flush()
+        one.wait(10)
+    other = private_folder(owner)
+    assert not left.exists()
+    assert mine.exists()
+    del owner
+    gc.collect()
+    assert not mine.exists()
+    assert not other.exists()
