@@ -11,7 +11,6 @@ import time
 import weakref
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,7 +96,7 @@ def send_behind(scene: Scene, barrier: threading.Barrier) -> None:
 
 def test_memory_is_given_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """When the guard goes, what a guard in memory laid out goes too; not when a fork of it ends."""
-    monkeypatch.setattr("ratelimit_guard.live._memory", lambda: str(tmp_path))
+    monkeypatch.setattr("ratelimit_guard.private._memory", lambda: tmp_path)
     scene = Scene()
     scene.send(post(), question())
     pid = os.fork()
@@ -312,7 +311,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one() -> None:
         assert one.stdin is not None
         assert one.stdout is not None
         left = Path(one.stdout.readline().strip())
-        mine = private_folder(owner := SimpleNamespace())
+        mine = private_folder(owner := threading.Event())
         assert left.exists()
         one.stdin.write("die\n")
         one.stdin.flush()
