@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from live.helpers import calls
+from live.helpers import calls, spin
 from ratelimit_guard import Guard
 from ratelimit_guard.cli import app
 from ratelimit_guard.live import Answer
@@ -61,6 +61,11 @@ class Service:
             while not watch.live.observe(checked.inspection, plan.tenant, request=call.id, answer=Answer(call.answer)):
                 pass
         return checked
+
+    @property
+    def stats(self) -> dict[str, object]:
+        assert self.guard.live is not None
+        return self.guard.live.stats()
 
     def stop(self) -> None:
         assert self.guard.live is not None
@@ -156,6 +161,7 @@ def test_without_a_worker_the_last_state_is_shown_as_such(tmp_path: Path) -> Non
     assert "nothing was observed yet" in run(service, "live", "--once", code=1)
     for call in calls()[:50]:
         service.send(call)
+    spin(lambda: not service.stats["waiting_bytes"], str(service.stats))
     service.stop()
     assert "No worker answers" in run(service, "live", "--once")
     some = f"{calls()[0].tenant}/{calls()[0].account}"
