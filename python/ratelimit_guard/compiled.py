@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ratelimit_guard._core import MAX_POLICIES
 from ratelimit_guard.address import client_address
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.policy import Policy
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from ratelimit_guard.request import Request
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
-
-
-MAX_POLICIES = 16
-"""What one decision can ask."""
 
 
 class Compiled:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ratelimit_guard._records import new
 
-RESERVED = ("campaign:", "account:")
-"""What the names of the detector's own policies begin with."""
-
 if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.restriction import Restriction
     from ratelimit_guard.tenant import Tenant
+
+RESERVED = ("campaign:", "account:")
+"""What the names of the detector's own policies begin with."""
 
 
 class Decision(NamedTuple):

@@ -71,10 +71,9 @@ class Desk:
         """Counts of the running detector: see `LiveDetector.stats`."""
         return self._live.stats()
 
-    def findings(self, *, fresh: bool = True) -> AuditResult:
+    def findings(self) -> AuditResult:
         """What was found until now; or, when no worker is there to say it, until the state was saved last."""
-        if fresh:
-            self.is_running = self._is_saved(self._live.save())
+        self.is_running = self._is_saved(self._live.save())
         if not self.state.exists():
             msg = "nothing was observed yet: no answered request on a route with body = true"
             raise StoreError(msg)

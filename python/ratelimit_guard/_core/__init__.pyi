@@ -208,7 +208,8 @@ class Permit:
 
 MAX_KEY_BYTES: int
 MAX_NAME_BYTES: int
+MAX_POLICIES: int
 MAX_LIMIT: int
 DEFAULT_CAPACITY: int
 LAYOUT_VERSION: int
-RESERVED_SUFFIXES: tuple[str, str]  # of the files beside a table: its lock, and a table not yet complete
+RESERVED_SUFFIXES: tuple[str, str, str]  # of the files beside a table: its lock, and a table not yet complete

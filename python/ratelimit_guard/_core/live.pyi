@@ -97,9 +97,6 @@ class Findings:
     @property
     def span(self) -> tuple[float, float] | None:
         """Times of the first and last observation."""
-    @property
-    def released(self) -> int:
-        """Accounts that the operator released."""
     def __len__(self) -> int: ...
 
 AREA_SUFFIX: str

@@ -34,6 +34,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<limiter::TableLimiter>()?;
     module.add_class::<permit::Permit>()?;
     module.add("MAX_KEY_BYTES", ratelimit_guard_core::limiter::MAX_KEY_BYTES)?;
+    module.add("MAX_POLICIES", ratelimit_guard_core::limiter::MAX_POLICIES)?;
     module.add("MAX_NAME_BYTES", ratelimit_guard_core::limiter::MAX_NAME_BYTES)?;
     module.add("MAX_LIMIT", ratelimit_guard_core::quota::MAX_LIMIT)?;
     module.add("DEFAULT_CAPACITY", table::DEFAULT_CAPACITY)?;

@@ -14,6 +14,7 @@ use ratelimit_guard_core::audit::value::network;
 use ratelimit_guard_core::campaign::{Correlator, Room};
 use ratelimit_guard_core::detector::Detector;
 use ratelimit_guard_core::detector::signal::CONVICTING;
+use ratelimit_guard_core::detector::threshold::Thresholds;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::hash::Seed;
 use ratelimit_guard_core::live::area::Area;
@@ -38,8 +39,7 @@ thread_local! {
 /// What makes a folder: the same in every worker.
 #[derive(Clone)]
 struct Settings {
-    alpha: f64,
-    guard: Option<[f64; CONVICTING]>,
+    thresholds: Thresholds,
     capacity: usize,
     known: Option<Arc<[u8]>>,
     suspects: Vec<u64>,
@@ -49,10 +49,7 @@ struct Settings {
 impl Settings {
     fn folder(&self, seed: Seed) -> Result<Folder, Error> {
         let known = self.known.as_deref().map(from_bytes).transpose()?;
-        let detector = Detector::new(
-            ratelimit_guard_core::detector::threshold::Thresholds::new(self.alpha, self.guard)?,
-            self.capacity,
-        );
+        let detector = Detector::new(self.thresholds, self.capacity);
         let mut judge = Judge::new(detector, Correlator::new(Room::default(), known.as_ref()));
         judge.suspects.extend(self.suspects.iter().map(|&account| (account, ())));
         Ok(Folder::new(judge, self.steps, Folder::secret_of(seed)))
@@ -92,10 +89,8 @@ impl Live {
             let kept = || file::read_start(&state).and_then(|bytes| State::mark(&bytes)).map(|mark| Seed(mark.secret));
             let area = store::area(&path, given, kept, || Ok(()))?;
             let seed = given.map_or_else(|| seed_of(&raw(area.seed())), Ok)?;
-            thresholds(alpha, guard)?;
             let settings = Settings {
-                alpha: alpha.extract().unwrap_or_default(),
-                guard,
+                thresholds: thresholds(alpha, guard)?,
                 capacity: self::capacity(capacity)?,
                 known: known.map(|bytes| bytes.as_bytes().into()),
                 suspects: suspects.iter().map(|name| seed.digest(cut(name).as_bytes()).0[0]).collect(),
@@ -120,8 +115,7 @@ impl Live {
         seat.push(file::SEAT_SUFFIX);
         let post = Post { area: self.area.clone(), seat: seat.into(), state: self.state.clone(), make };
         let leader = Leader::start(post).or_raise(py)?;
-        // That of the process which forked this one is none here: its thread stayed there, and must not be joined.
-        std::mem::forget(self.lock().replace(leader));
+        *self.lock() = Some(leader);
         Ok(())
     }
 
@@ -303,7 +297,6 @@ impl Sight {
 #[pyclass(frozen, module = "ratelimit_guard._core")]
 pub struct Findings {
     judge: Judge,
-    released: usize,
 }
 
 #[pymethods]
@@ -313,16 +306,9 @@ impl Findings {
         let read = || {
             let bytes = file::read(&state)?;
             let bytes = bytes.ok_or_else(|| Error::store(format!("{state:?}: nothing was saved yet")))?;
-            let state = State::read(&bytes)?;
-            let released = state.released().len();
-            Ok(Self { judge: state.into_judge(), released })
+            Ok(Self { judge: State::read(&bytes)?.into_judge() })
         };
         py.detach(read).or_raise(py)
-    }
-
-    #[getter]
-    fn released(&self) -> usize {
-        self.released
     }
 
     fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -2,7 +2,7 @@
 
 use super::cells::{Cell, KNOWN};
 use super::rotator::{ROTATES, Rotator};
-use super::{Correlator, EARLY, PAYS_OWN, WHOLE, WHOLE_SHARE};
+use super::{Correlator, EARLY, PAYS_OWN, WHOLE};
 
 /// How an account stands to a convicted campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,8 +13,6 @@ pub struct Membership {
     pub is_member: bool,
     /// Matches are more than what happens to everybody.
     pub is_usual: bool,
-    /// All it sends is restricted.
-    pub is_whole: bool,
     /// Its own evidence, over what restricts it as a whole.
     pub score: f64,
 }
@@ -63,14 +61,13 @@ impl Correlator {
             campaign: if standing >= ROTATES { campaign } else { 0 },
             is_member: standing >= PAYS_OWN,
             is_usual,
-            is_whole: standing >= WHOLE && rotator.is_mostly(WHOLE_SHARE),
             score: standing / WHOLE,
         }
     }
 
-    /// The operator says that a campaign is none: what belongs to it says nothing about anybody from now on. Returns
-    /// how many keys that are. Cost: 20 ms for half a million keys.
-    pub fn acquit(&mut self, campaign: u32) -> usize {
+    /// The operator says that a campaign is none: what belongs to it says nothing about anybody from now on. Cost:
+    /// 20 ms for half a million keys.
+    pub fn acquit(&mut self, campaign: u32) {
         let is_its = |cell: &Cell| {
             self.campaigns.root(cell.owner) == campaign && !cell.is_known() || self.owner(cell) == Some(campaign)
         };
@@ -83,6 +80,5 @@ impl Correlator {
         self.provenance.acquit(|number| self.campaigns.root(number) == campaign);
         self.standings.forget(|home| self.campaigns.root(home) == campaign);
         self.campaigns.acquit(campaign);
-        keys.len()
     }
 }

@@ -16,10 +16,11 @@ pub const VERSION: u64 = 1;
 
 const WORD_MAGIC: usize = 0;
 const WORD_VERSION: usize = 1;
+/// Two words of the secret that keys all hashes.
+const WORD_SEED: usize = 4;
 /// A number that no other area has.
 const WORD_ID: usize = 6;
-const WORD_SEED: usize = 4;
-/// Two words of the secret that keys all hashes. Words 8 to 16 belong to the host, as in the table of counters.
+// Words 8 to 16 belong to the host, as in the table of counters.
 const _: () = assert!(WORDS_HOST.start == 8 && WORDS_HOST.end == 16);
 /// Campaigns that are convicted now: while it is 0 nobody looks for pieces.
 const WORD_CONVICTED: usize = 16;

@@ -80,11 +80,6 @@ impl State {
         Ok(if self.mark.area == area { self.mark.position } else { 0 })
     }
 
-    /// Accounts that the operator released.
-    pub fn released(&self) -> &[u64] {
-        &self.released
-    }
-
     /// What came of accounts and campaigns, to be shown.
     pub fn into_judge(self) -> Judge {
         let (detector, correlator, ledger, groups) = self.judge;
