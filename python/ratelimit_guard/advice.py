@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ratelimit_guard.routes import compile_pattern, plain
+from ratelimit_guard.spending import METERED, TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ def advice(config: Config) -> Iterator[str]:
     if not config.tiers[config.identity.anonymous_tier].policies:
         yield f"callers without a known credential are not limited (tier {config.identity.anonymous_tier!r})"
     yield from _detector(config)
+    yield from _tokens(config)
     yield from _strangers(config)
     yield from _routes(config)
 
@@ -48,6 +50,19 @@ def _detector(config: Config) -> Iterator[str]:
         yield "the detector has no baseline, so thresholds are twice as high for a day: see `ratelimit-guard calibrate`"
     if detector.state is None and config.store.kind == "shared":
         yield "what the detector learns does not outlive a reboot: give detector.state a directory"
+
+
+def _tokens(config: Config) -> Iterator[str]:
+    """What a reservation of tokens may surprise with."""
+    for name, policy in config.policies.items():
+        quota, section = policy.quota, config.tokens
+        if quota.unit not in TOKENS:
+            continue
+        if quota.burst is not None:
+            yield f"policy {name!r} is a bucket: it forgets what an answer used beyond an empty one; a window does not"
+        if section.reserve == "max-tokens" and section.max_tokens > (quota.burst or quota.limit):
+            most = quota.burst or quota.limit
+            yield f"tokens.max_tokens is {section.max_tokens}, more than the {most} of policy {name!r}: calls that ask for so many never pass"
 
 
 def _strangers(config: Config) -> Iterator[str]:
@@ -72,7 +87,7 @@ def _routes(config: Config) -> Iterator[str]:
         for name in () if route.exempt else dict.fromkeys((*route.policies, *named)):
             policy = config.policies[name]
             most = policy.quota.burst or policy.quota.limit
-            if route.cost > most and policy.mode == "enforce":
+            if route.cost > most and policy.mode == "enforce" and policy.quota.unit not in METERED:
                 cost = f"route {route.match!r} costs {route.cost}"
                 yield f"{cost}, more than the {most} of policy {name!r}: its callers never pass"
 
@@ -105,7 +120,8 @@ def changes(former: Config, config: Config) -> Iterator[str]:
         yield from _differences(what, before, after)
     if former.access != config.access:
         yield "access rules differ: tenants may change tier or be blocked"
-    yield from _differences("section", {"response": former.response}, {"response": config.response})
+    for name in ("tokens", "response"):
+        yield from _differences("section", {name: getattr(former, name)}, {name: getattr(config, name)})
     old, new = (one.identity.model_copy(update={"keys": ()}) for one in (former, config))
     yield from _differences("section", {"identity": old}, {"identity": new})
 

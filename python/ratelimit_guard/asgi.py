@@ -1,27 +1,31 @@
-"""ASGI: the guard before an app, as a pure middleware. Nothing is buffered; the app's own behaviour is unchanged."""
+"""ASGI: the guard before an app, as a pure middleware. Responses pass as they come; a body is read ahead, up to a cap,
+only on routes that say so. The app's own behaviour is unchanged.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard.answer import AnswerText
 from ratelimit_guard.body import read_body
+from ratelimit_guard.call import IDENTITY
 from ratelimit_guard.decision import EXEMPT
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
-from ratelimit_guard.live import UNKNOWN, Answer
-from ratelimit_guard.request import Request, from_scope
+from ratelimit_guard.passage import EXHAUSTED
+from ratelimit_guard.request import from_scope
 from ratelimit_guard.response import Refusal, too_slow
+from ratelimit_guard.spending import Spending
 from ratelimit_guard.websocket import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from os import PathLike
 
+    from ratelimit_guard.call import Call
     from ratelimit_guard.decision import Decision
-    from ratelimit_guard.rules import Plan
-    from ratelimit_guard.watch import Watch
+    from ratelimit_guard.passage import Passage
 
     Message = Any  # Starlette, Litestar and asgiref have three types for it
     Scope = Any
@@ -52,11 +56,15 @@ class RateLimitMiddleware:
             return
         guard, request = self.guard, from_scope(scope)
         plan = guard.plan(request)
-        if plan is not None and (watch := guard.watch(plan)) is not None:
-            await self._watched(scope, receive, send, _Call(request, plan, watch))
-            return
-        decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
-        await self._run(scope, receive, _Response(send, guard.fields(decision)), decision)
+        if plan is None:
+            await self._run(scope, receive, _Response(send, [], partial(guard.refusal, request=request)), EXEMPT)
+        elif (call := guard.call(request, plan)) is not None:
+            await self._call(scope, receive, send, call)
+        else:
+            decision = guard.charge(request, plan, plan.rules.cost)
+            dialect = guard.dialect(request, plan)
+            refuse = partial(guard.refusal, request=request, dialect=dialect)
+            await self._run(scope, receive, _Response(send, guard.fields(decision, dialect), refuse), decision)
 
     async def _run(self, scope: Scope, receive: Receive, response: _Response, decision: Decision) -> None:
         if decision.allowed:
@@ -66,39 +74,42 @@ class RateLimitMiddleware:
                 if error.decision is None or response.started:
                     raise
                 response.refused = error.decision
+            except Exception:
+                if not response.cut:  # else it heard that the caller is gone
+                    raise
             if response.refused is None:
                 return
             decision = response.refused
-        await _answer(response.server, self.guard.refusal(decision))
+        await _answer(response.server, response.refuse(decision))
 
-    async def _watched(self, scope: Scope, receive: Receive, send: Send, call: _Call) -> None:
-        """Before the body what needs none, then the body, then the app, and last the observation."""
-        guard, (request, plan, watch) = self.guard, call
-        early = guard.peek(request, plan)
-        if early is not None:
-            await _answer(send, guard.refusal(early))
+    async def _call(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+        """Before the body what needs none, then the body, then the app, and at last what it used."""
+        dialect, refuse = call.dialect, call.refuse
+        if (early := call.early()) is not None:
+            await _answer(send, refuse(early))
             return
-        body = await read_body(scope, receive, most=watch.max_body_bytes, deadline=watch.body_timeout_s)
-        if body.problem == "timeout":
-            await _answer(send, too_slow(scope.get("http_version", "1.1")))
-            return
-        checked = guard.check_body(request, plan, body.bytes, watch)
-        receive = body.receive
-        if checked.replacement is not None:
+        body = None
+        if call.reads:
+            body = await read_body(scope, receive, most=call.most, deadline=call.deadline)
+            if body.problem == "timeout":
+                await _answer(send, too_slow(scope.get("http_version", "1.1"), dialect))
+                return
+            receive = body.receive
+        checked = call.check(None if body is None else body.bytes)
+        if body is not None and checked.replacement is not None:
             scope, receive = body.replaced(checked.replacement)
-        response = _Watched(send, guard.fields(checked.decision))
+        response = _Passing(send, self.guard.fields(checked.decision, dialect), refuse, call)
         try:
-            await self._run(scope, receive, response, checked.decision)
+            await self._run(_plain(scope) if call.asks_usage else scope, receive, response, checked.decision)
         finally:
-            # A caller who hangs up in the midst of an answer has it as far as that.
-            if response.answered:
-                watch.observe(request, checked, response.answer())
+            call.end()
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard, request = self.guard, from_scope(scope)
         plan = guard.plan(request)
-        decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
-        socket = Socket(guard, request, plan, receive, send, guard.fields(decision))
+        spending = Spending() if plan is not None and plan.rules.metered else None
+        decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost, spending)
+        socket = Socket(guard, request, plan, receive, send, guard.fields(decision), spending)
         if not decision.allowed:
             await socket.deny(decision)
             return
@@ -108,6 +119,9 @@ class RateLimitMiddleware:
             if error.decision is None or socket.ended:
                 raise
             await socket.deny(error.decision)
+        finally:
+            if spending is not None:
+                spending.release()
 
 
 async def _answer(send: Send, refused: Refusal) -> None:
@@ -116,23 +130,17 @@ async def _answer(send: Send, refused: Refusal) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class _Call(NamedTuple):
-    """A request on a route whose prompts are read."""
-
-    request: Request
-    plan: Plan
-    watch: Watch
-
-
 class _Response:
     """The app's response on its way out: adds the fields to its start."""
 
     started = False
+    cut = False
+    """Whether it was ended before the app had ended it."""
     refused: Decision | None = None
     """The handler's own limit, whose error page has been held back."""
 
-    def __init__(self, send: Send, fields: Fields) -> None:
-        self.server = send
+    def __init__(self, send: Send, fields: Fields, refuse: Callable[[Decision], Refusal]) -> None:
+        self.server, self.refuse = send, refuse
         self._fields = fields
 
     async def send(self, message: Message) -> None:
@@ -143,31 +151,45 @@ class _Response:
                 self.refused = refused
                 return
             self.started = True
-            if self._fields:
-                message = {**message, "headers": [*message.get("headers", ()), *self._fields]}
+            headers = self._headers(message)
+            if self._fields or headers is not message.get("headers"):
+                message = {**message, "headers": [*headers, *self._fields]}
         await self.server(message)
 
+    def _headers(self, message: Message) -> Any:
+        return message.get("headers", ())
 
-class _Watched(_Response):
-    """Reads the answer, too, while it passes."""
 
-    _text: AnswerText | None = None
+class _Passing(_Response):
+    """A response that is counted, or read, while it passes."""
 
-    @property
-    def answered(self) -> bool:
-        """Did the app begin an answer that is no error?"""
-        return self._text is not None
+    def __init__(self, send: Send, fields: Fields, refuse: Callable[[Decision], Refusal], call: Call) -> None:
+        super().__init__(send, fields, refuse)
+        self._call = call
+        self._passage: Passage | None = None
 
-    def answer(self) -> AnswerText | Answer:
-        return UNKNOWN if self._text is None else self._text
+    def _headers(self, message: Message) -> Any:
+        self._passage = self._call.passage()
+        return self._passage.start(message["status"], message.get("headers", ()))
 
     async def send(self, message: Message) -> None:
-        await super().send(message)
-        if message["type"] == "http.response.body" and self._text is not None:
-            if self._text.wanted:
-                self._text.feed(message.get("body", b""))
-        elif message["type"] == "http.response.start" and self.started and 200 <= message["status"] < 300:
-            self._text = AnswerText(message["status"], message.get("headers", ()))
+        if self.cut:
+            raise ConnectionResetError(EXHAUSTED)
+        if message["type"] != "http.response.body" or self._passage is None:
+            await super().send(message)
+            return
+        chunk, more = self._passage.feed(message.get("body", b""), more=message.get("more_body", False))
+        if chunk or not more:
+            await self.server({**message, "body": chunk, "more_body": more})
+        if self._passage.cut:
+            self.cut = True
+            self._call.end()
+
+
+def _plain(scope: Scope) -> Scope:
+    """The request with the wish for an answer without content coding."""
+    headers = [pair for pair in scope["headers"] if pair[0].lower() != IDENTITY[0]]
+    return {**scope, "headers": [*headers, IDENTITY]}
 
 
 def _being_handled() -> Decision | None:

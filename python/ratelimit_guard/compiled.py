@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ratelimit_guard._core import MAX_POLICIES
 from ratelimit_guard.address import client_address
+from ratelimit_guard.dialect import DIALECTS
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.policy import Policy
 from ratelimit_guard.response import policy_field
 from ratelimit_guard.routes import Routes
 from ratelimit_guard.rules import Budget, Budgets, Charge, Rules
+from ratelimit_guard.spending import METERED, TOKENS
 from ratelimit_guard.stores import MemoryStore, SharedStore
 from ratelimit_guard.tenant import MAX_REMEMBERED, Tenants
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from ratelimit_guard.request import Request
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
-
 
 class Compiled:
     """One configuration in force. Immutable but for a bounded cache; replaced as a whole by a reload."""
@@ -40,6 +41,7 @@ class Compiled:
         self.headers, self.legacy_headers = config.response.headers, config.response.legacy_headers
         self.routes = Routes(config.routes)
         self.tenants = Tenants(config, lookup)
+        self.units: dict[str, str] = {}
         self._bound: dict[tuple[str, ...], TableLimiter] = {}
         # As many as there are tiers times routes, and functions: nothing that a client sends adds to them.
         self._rules = {
@@ -87,13 +89,25 @@ class Compiled:
         modes: dict[Mode, list[str]] = {"enforce": [], "shadow": []}
         for name in dict.fromkeys(names):
             modes[self.config.policies[name].mode].append(name)
-        enforced = self._charge(tuple(modes["enforce"]), label or "") if modes["enforce"] else None
-        shadow = tuple(self._charge((name,), label or "") for name in modes["shadow"])
-        policies = [Policy(name, self.config.policies[name].quota) for name in modes["enforce"]]
+        enforced = tuple(modes["enforce"])
+        metered = {name for name in names if self.config.policies[name].quota.unit in METERED}
+        early = tuple(name for name in enforced if name not in metered)
+        policies = [Policy(name, self.config.policies[name].quota) for name in enforced]
         costs = (route.cost, route.message_cost) if route else (1, 0)
         detector = self.config.detector if (route.body if route else is_prompted) else None
-        budgets = None if detector is None else self._budgets(policies, detector)
-        return Rules(enforced, shadow, *costs, label, policy_field(policies), budgets)
+        return Rules(
+            self._charge(enforced, label),
+            tuple([Charge(*self._parts((name,), label)) for name in modes["shadow"]]),
+            *costs,
+            label,
+            policy_field(policies),
+            None if detector is None else self._budgets(policies, detector),
+            reads=route is not None and route.body,
+            metered=bool(metered),
+            counts=any(self.config.policies[name].quota.unit in TOKENS for name in metered),
+            early=self._charge(early, label),
+            dialect=DIALECTS[route.dialect] if route is not None and route.dialect else None,
+        )
 
     def _budgets(self, policies: list[Policy], detector: DetectorSection) -> Budgets:
         """A campaign has what one account has of each policy, or the operator's own quota."""
@@ -119,13 +133,17 @@ class Compiled:
     def _bind_policies(self, policies: list[Policy]) -> TableLimiter:
         names = tuple(policy.name for policy in policies)
         if names not in self._bound:
+            self.units |= {policy.name: policy.quota.unit for policy in policies}
             self._bound[names] = self.store.bind(self.config.namespace, policies, self.config.store.on_full)
         return self._bound[names]
 
-    def _charge(self, names: tuple[str, ...], route: str) -> Charge:
+    def _charge(self, names: tuple[str, ...], route: str | None) -> Charge | None:
+        return Charge(*self._parts(names, route)) if names else None
+
+    def _parts(self, names: tuple[str, ...], route: str | None) -> tuple[TableLimiter, tuple[Partition, ...]]:
         settings = [self.config.policies[name] for name in names]
         policies = [Policy(name, section.quota) for name, section in zip(names, settings, strict=True)]
-        return Charge(self._bind_policies(policies), tuple(self._partition(section.per, route) for section in settings))
+        return self._bind_policies(policies), tuple(self._partition(section.per, route or "") for section in settings)
 
     def _partition(self, per: Per, route: str) -> Partition:
         # `per` is part of the key, so that no account can be called like somebody's address.

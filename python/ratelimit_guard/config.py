@@ -28,11 +28,17 @@ from ratelimit_guard.degrade import MAX_TOKENS
 from ratelimit_guard.detector import DEFAULT_ALPHA
 from ratelimit_guard.prompt import MAX_BYTES
 from ratelimit_guard.routes import compile_pattern
+from ratelimit_guard.spending import DEFAULT_SLICE, TOKENS
 
 Per: TypeAlias = Literal["account", "tenant", "address", "route", "global"]
 Mode: TypeAlias = Literal["enforce", "shadow"]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
 Identifier: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+MAX_BODY_BYTES = 1 << 20
+"""Bytes of a body that are read unless told otherwise: long conversations without images."""
+BODY_TIMEOUT_S = 30.0
+"""Seconds in which a body must come unless told otherwise: 1 MiB over the slowest of mobile lines."""
 MAX_NAMED = 8
 """Policies of a tier, and of a route: a limiter takes sixteen at once."""
 Cost: TypeAlias = Annotated[StrictInt, Field(ge=0, le=MAX_LIMIT)]
@@ -55,6 +61,10 @@ def _proxy(value: object) -> object:
     except ValueError as error:
         msg = f'{error}: write a network such as "10.0.0.0/8", or "unix" for a proxy on the server\'s unix socket'
         raise ValueError(msg) from error
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 def _pattern(match: str) -> str:
@@ -95,7 +105,9 @@ class IdentitySection(_Section):
     """How a request shows who it is, and which proxies are believed."""
 
     source: Literal["keys", "user"] = "keys"
-    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] = "authorization"
+    header: Annotated[tuple[HeaderName, ...], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_NAMED)] = (
+        "authorization",
+    )
     keys: tuple[KeySection, ...] = ()
     trusted_proxies: tuple[Annotated[Network | Literal["unix"], BeforeValidator(_proxy)], ...] = ()
     anonymous_tier: Name = "anonymous"
@@ -108,13 +120,6 @@ class PolicySection(_Section):
     quota: Annotated[Quota, BeforeValidator(_quota)]
     per: Per = "account"
     mode: Mode = "enforce"
-
-    @model_validator(mode="after")
-    def _unit(self) -> PolicySection:
-        if self.quota.unit not in {"requests", "cost"}:
-            msg = f"quota counts {self.quota.unit}: a guard counts requests and cost; use a Limiter in the handler"
-            raise ValueError(msg)
-        return self
 
 
 class TierSection(_Section):
@@ -150,7 +155,8 @@ class AccessSection(_Section):
 class RouteSection(_Section):
     """Paths that cost more, are limited more, or not at all. The first that matches counts.
 
-    `body`: requests hold a prompt, which the detector reads.
+    `body`: requests hold a prompt, which the detector reads and whose tokens are counted. `dialect`: in which API's way
+    a refusal is told; by the end of the path where it is not given.
     """
 
     match: Annotated[str, Field(pattern=r"^/"), AfterValidator(_pattern)]
@@ -160,6 +166,25 @@ class RouteSection(_Section):
     policies: Annotated[tuple[Name, ...], Field(max_length=MAX_NAMED)] = ()
     exempt: StrictBool = False
     body: StrictBool = False
+    dialect: Literal["problem", "openai", "anthropic", "gemini"] | None = None
+
+
+class TokensSection(_Section):
+    """How tokens are reserved before they are known, and what happens when they run out in the midst of an answer.
+
+    `reserve`: output in slices that are topped up while the answer passes, or all of `max_tokens` at once, which is then
+    enforced: a request that names none, or more, gets `max_tokens` of this section. `on_exhausted`: `cut` ends an answer
+    with an error, `finish` as if it had reached its length. `include_usage`: ask an OpenAI upstream to say what a stream
+    used, and keep that from callers who did not.
+    """
+
+    reserve: Literal["slice", "max-tokens"] = "slice"
+    slice: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = DEFAULT_SLICE
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = 4096
+    on_exhausted: Literal["cut", "finish"] = "cut"
+    include_usage: StrictBool = True
+    max_body_bytes: Annotated[StrictInt, Field(ge=1_024, le=MAX_BYTES)] = MAX_BODY_BYTES
+    body_timeout_s: Seconds = BODY_TIMEOUT_S
 
 
 class ChallengeSection(_Section):
@@ -169,7 +194,7 @@ class ChallengeSection(_Section):
     """
 
     bits: Annotated[StrictInt, Field(ge=8, le=32)] = 20
-    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
+    header: HeaderName | None = None
     secret_file: str | None = None
     valid_s: Seconds = 600.0
 
@@ -196,8 +221,8 @@ class DetectorSection(_Section):
     state: str | None = None
     accounts: Annotated[StrictInt, Field(ge=1_000, le=2**24)] = 2**17
     quota: Annotated[Quota, BeforeValidator(_budget)] = Quota.parse("30/hour")
-    max_body_bytes: Annotated[StrictInt, Field(ge=1_024, le=MAX_BYTES)] = 1 << 20
-    body_timeout_s: Seconds = 30.0
+    max_body_bytes: Annotated[StrictInt, Field(ge=1_024, le=MAX_BYTES)] = MAX_BODY_BYTES
+    body_timeout_s: Seconds = BODY_TIMEOUT_S
     delay_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
     patience_s: Seconds = 3_600.0
     calm_s: Seconds = 86_400.0
@@ -231,6 +256,7 @@ class Config(_Section):
     tenants: tuple[TenantSection, ...] = ()
     access: tuple[AccessSection, ...] = ()
     routes: tuple[RouteSection, ...] = ()
+    tokens: TokensSection = TokensSection()
     detector: DetectorSection | None = None
     campaign: CampaignSection = CampaignSection()
     response: ResponseSection = ResponseSection()
@@ -241,8 +267,13 @@ class Config(_Section):
             if name.startswith(RESERVED):
                 msg = f"policies.{name}: names that begin with {' or '.join(RESERVED)} are the detector's own"
                 raise ValueError(msg)
-        if self.detector is None and any(route.body for route in self.routes):
-            msg = "a route has body = true, and nobody reads it: add a section [detector]"
+        reads = any(route.body and not route.exempt for route in self.routes)
+        counted = [name for name, policy in self.policies.items() if policy.quota.unit in TOKENS]
+        if self.detector is None and not counted and reads:
+            msg = "a route has body = true, and nobody reads it: add a section [detector] or a policy that counts tokens"
+            raise ValueError(msg)
+        if counted and not reads:
+            msg = f"policies.{counted[0]}: tokens are counted on routes with body = true, and there is none"
             raise ValueError(msg)
         if self.detector is None and self.campaign.quota is not None:
             msg = "campaign.quota: nobody looks for campaigns: add a section [detector]"

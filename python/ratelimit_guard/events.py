@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.restriction import Restriction
+    from ratelimit_guard.tenant import Tenant
 
 log = logging.getLogger("ratelimit_guard.decisions")
 
@@ -20,6 +21,22 @@ class DecisionEvent(NamedTuple):
     route: str | None
     cost: int
     decision: Decision
+
+
+class UsageEvent(NamedTuple):
+    """What a call used, in tokens, beside what was expected.
+
+    `ended`: `complete`; `broken` off, by whomever; `cut` by the guard; or it `failed`, and then used nothing.
+    """
+
+    tenant: Tenant
+    route: str | None
+    model: str
+    input_tokens: int
+    output_tokens: int
+    estimated_input: int
+    counted_output: int
+    ended: Literal["complete", "broken", "cut", "failed"]
 
 
 def log_event(event: DecisionEvent) -> None:

@@ -17,16 +17,20 @@ except ModuleNotFoundError as missing:
     text = "a guard needs pydantic: pip install 'ratelimit-guard[guard]'"
     raise ImportError(text) from missing
 
+from ratelimit_guard.call import Call
 from ratelimit_guard.compiled import Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
 from ratelimit_guard.degrade import header_value
+from ratelimit_guard.dialect import PROBLEM, dialect_of, request_id
 from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.events import DecisionEvent, log_event
 from ratelimit_guard.limit import limit
 from ratelimit_guard.reload import Reloader
 from ratelimit_guard.request import Request
 from ratelimit_guard.response import Refusal, limit_fields, refusal
+from ratelimit_guard.spending import METERED, Spending
 from ratelimit_guard.tenant import Identity
+from ratelimit_guard.tokens import Tokens
 from ratelimit_guard.watch import Checked, Watch
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from ratelimit_guard._core import ManualClock
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import Config
+    from ratelimit_guard.dialect import Dialect
+    from ratelimit_guard.events import UsageEvent
     from ratelimit_guard.live import LiveDetector
     from ratelimit_guard.restriction import Inspection
     from ratelimit_guard.rules import Plan
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.watch import Decides
 
     Hook = Callable[[DecisionEvent], None]
+    UsageHook = Callable[[UsageEvent], None]
     Responder = Callable[[Decision, Refusal], Refusal]
 
 F = TypeVar("F")
@@ -54,8 +61,8 @@ class Guard:
     """Decides about requests by a configuration. Safe to share between threads and tasks.
 
     `lookup` replaces the file's list of credentials: it gets the `Request` and returns an `Identity`, or None for a
-    request that nobody vouches for. Hooks get one `DecisionEvent` per decision; one that raises is logged and never
-    felt. Refusals are logged besides, as infos of `ratelimit_guard.decisions`. `responder` may change the refusal
+    request that nobody vouches for. Hooks get one `DecisionEvent` per decision, `usage_hooks` one `UsageEvent` per call
+    whose tokens were counted, at its end; one that raises is logged and never felt. Refusals are logged besides, as infos of `ratelimit_guard.decisions`. `responder` may change the refusal
     before it is sent. `challenge` decides instead of a proof of work whether a restricted caller may go on. `clock` is
     that of the counters, `unix_time` that of the detector, in seconds. `ConfigError`, or `StoreError` when the counters
     have no home.
@@ -67,6 +74,7 @@ class Guard:
         *,
         lookup: Lookup | None = None,
         hooks: Sequence[Hook] = (),
+        usage_hooks: Sequence[UsageHook] = (),
         responder: Responder | None = None,
         challenge: Challenge | Decides | None = None,
         clock: ManualClock | None = None,
@@ -74,8 +82,10 @@ class Guard:
     ) -> None:
         """Open the store and bind every policy."""
         self._lookup = lookup
-        self._hooks = tuple(hooks)
+        self._hooks, self._usage_hooks = tuple(hooks), tuple(usage_hooks)
         self._responder = responder
+        self._unix_time = unix_time
+        self._tokens = Tokens(config.tokens)
         self._compiled = Compiled(config, open_store(config, clock), lookup)
         self._watch = Watch(config, config.detector, unix_time, challenge) if config.detector else None
         self._reloader: Reloader | None = None
@@ -133,6 +143,7 @@ class Guard:
             raise ConfigError(msg)
         require(config, (name for names, _ in self._decorated for name in names))
         self._compiled = Compiled(config, self._compiled.store, self._lookup, self._decorated)
+        self._tokens.follow(config.tokens)
         if self._watch is not None:
             self._watch.live.follow(config)
 
@@ -155,16 +166,35 @@ class Guard:
             return EXEMPT
         return self.charge(request, plan, plan.rules.cost)
 
-    def charge(self, request: Request | None, plan: Plan, cost: int) -> Decision:
-        """Charge a plan, once more for every message of a websocket that costs something."""
+    def charge(
+        self, request: Request | None, plan: Plan, cost: int, spending: Spending | None = None
+    ) -> Decision:
+        """Charge a plan; `spending` holds tokens and slots until the call ends. Without it they are given back at once."""
         tenant, rules = plan.tenant, plan.rules
-        result = None if tenant.blocked else plan.charge(cost)
+        if spending is None and rules.metered:
+            spending = Spending()
+        result = None if tenant.blocked else plan.charge(cost, None, spending)
         # What is refused does not run, so it must not count for a policy that is tried out.
         watched = rules.shadow and not tenant.blocked and (result is None or result.allowed)
-        decision = decide(tenant, result, plan.charge_shadow(cost) if watched else (), rules.policy_field)
+        shadow = plan.charge_shadow(cost, None, spending) if watched else ()
+        decision = decide(tenant, result, shadow, rules.policy_field)
         if self._hooks or watched or not decision.allowed:
             self._event(request, plan, cost, decision)
         return decision
+
+    def charge_more(self, request: Request, plan: Plan, cost: int, spending: Spending) -> Decision:
+        """Charge a connection that stays open for one more message."""
+        decision = decide(plan.tenant, spending.more(cost), (), plan.rules.policy_field)
+        if self._hooks or not decision.allowed:
+            self._event(request, plan, cost, decision)
+        return decision
+
+    def call(self, request: Request, plan: Plan) -> Call | None:
+        """The steps of a request whose prompt is read, or whose tokens and slots are counted; None for any other."""
+        rules, watch = plan.rules, self.watch(plan)
+        if watch is None and not rules.metered:
+            return None
+        return Call(self, request, plan, watch, self._tokens if rules.reads and rules.counts else None)
 
     def watch(self, plan: Plan) -> Watch | None:
         """The detector, where the plan's requests hold prompts."""
@@ -195,36 +225,45 @@ class Guard:
         inspection: Inspection | None,
         watch: Watch,
         body: bytes | None = None,
+        spending: Spending | None = None,
     ) -> Checked:
         """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too."""
         tenant = plan.tenant
         restriction = watch.restriction(inspection, tenant)
         if restriction is None:
-            return Checked(self.charge(request, plan, cost), inspection)
+            return Checked(self.charge(request, plan, cost, spending), inspection)
         field = plan.policy_field(restriction)
         decision = decide(tenant, None, (), field, restriction)
         is_blocked = tenant.blocked or restriction.reaches("block")
         challenge = b"" if is_blocked or request is None else watch.unproven(request, decision)
         is_open = not is_blocked and not challenge
-        result = plan.charge(cost, restriction) if is_open else None
+        result = plan.charge(cost, restriction, spending) if is_open else None
         is_watched = is_open and (result is None or result.allowed)
-        shadow = plan.charge_shadow(cost, restriction) if is_watched else ()
+        shadow = plan.charge_shadow(cost, restriction, spending) if is_watched else ()
         decision = decide(tenant, result, shadow, field, restriction, challenge)
         checked = watch.less(decision, inspection, body)
         self._event(request, plan, cost, checked.decision)
         return checked
 
-    def fields(self, decision: Decision) -> list[tuple[bytes, bytes]]:
+    def dialect(self, request: Request | None, plan: Plan | None = None) -> Dialect:
+        """In which API's way the caller is answered: that of the route, or of the path."""
+        named = None if plan is None else plan.rules.dialect
+        return named or (PROBLEM if request is None else dialect_of(request.path))
+
+    def fields(self, decision: Decision, dialect: Dialect = PROBLEM) -> list[tuple[bytes, bytes]]:
         """Header fields that tell the caller about his limits."""
         compiled, result = self._compiled, decision.result
         degraded = [(b"guard-degraded", header_value(decision.degraded))] if decision.degraded else []
         if result is None or not compiled.headers:
             return degraded
-        return limit_fields(result, decision.policy_field, legacy=compiled.legacy_headers) + degraded
+        fields = limit_fields(result, decision.policy_field, legacy=compiled.legacy_headers)
+        return fields + dialect.fields(result.results, compiled.units, self._unix_time()) + degraded
 
-    def refusal(self, decision: Decision) -> Refusal:
-        """The whole response to a request that may not go on."""
-        refused = refusal(decision, self.fields(decision))
+    def refusal(self, decision: Decision, request: Request | None = None, dialect: Dialect | None = None) -> Refusal:
+        """The whole response to a request that may not go on, in the way of `dialect` or of the request's path."""
+        spoken = self.dialect(request) if dialect is None else dialect
+        name = "" if request is None else request_id(request)
+        refused = refusal(decision, self.fields(decision, spoken), spoken, name, self._compiled.units)
         return refused if self._responder is None else self._responder(decision, refused)
 
     def limit(self, *policies: str, **options: Any) -> Callable[[F], F]:
@@ -250,6 +289,10 @@ class Guard:
     def reserve(self, names: Sequence[str], *, is_prompted: bool = False) -> None:
         """See to it that these policies are there as long as the guard. `ConfigError` for a name that is none."""
         require(self.config, names)
+        for name in names:
+            if (unit := self.config.policies[name].quota.unit) in METERED:
+                msg = f"policy {name!r} counts {unit}: give it to a tier or a route, for the middleware knows when a call ends"
+                raise ConfigError(msg)
         self._compiled.named(tuple(names), "", is_prompted=is_prompted)
         self._decorated.add((tuple(names), is_prompted))
 
@@ -275,7 +318,16 @@ class Guard:
 
     def _tell(self, event: DecisionEvent) -> None:
         for hook in (log_event, *self._hooks):
-            try:
-                hook(event)
-            except Exception:  # a hook is the operator's; the request is the customer's
-                log.exception("hook %r failed", hook)
+            _safely(hook, event)
+
+    def tell_usage(self, event: UsageEvent) -> None:
+        """What a call has used in the end."""
+        for hook in self._usage_hooks:
+            _safely(hook, event)
+
+
+def _safely(hook: Callable[[Any], None], event: Any) -> None:
+    try:
+        hook(event)
+    except Exception:  # a hook is the operator's; the request is the customer's
+        log.exception("hook %r failed", hook)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ratelimit_guard._core import LimitResult, TableLimiter
+    from ratelimit_guard._core import LimitResult, Reservation, TableLimiter
+    from ratelimit_guard.dialect import Dialect
     from ratelimit_guard.request import Request
     from ratelimit_guard.restriction import Restriction
+    from ratelimit_guard.spending import Spending
     from ratelimit_guard.tenant import Tenant
 
     Partition = Callable[[Tenant, Request | None], str]
@@ -18,13 +20,24 @@ if TYPE_CHECKING:
 class Charge:
     """Some policies, bound together: all pay or none pays, each for its own partition."""
 
-    __slots__ = ("_partitions", "acquire", "peek")
+    __slots__ = ("_partitions", "acquire", "peek", "reserve")
 
     def __init__(self, bound: TableLimiter, partitions: tuple[Partition, ...]) -> None:
-        """`acquire(keys, cost, confirmed)` takes the cost from every policy or from none, `peek(keys, cost)` asks."""
+        """`acquire(keys, cost, confirmed)` takes the cost from every policy or from none, `peek(keys, cost)` asks;
+        `reserve(keys, units, …)` takes tokens and slots too.
+        """
         self.acquire: Callable[[tuple[str, ...], int, bool], LimitResult] = bound.acquire_each
         self.peek: Callable[[tuple[str, ...], int], LimitResult] = bound.peek_each
+        self.reserve: Callable[..., Reservation] = bound.reserve
         self._partitions = partitions
+
+    def take(
+        self, keys: tuple[str, ...], cost: int, tenant: Tenant, spending: Spending | None, *, watches: bool = False
+    ) -> LimitResult:
+        """Charge the cost, and with `spending` what the call asks for besides."""
+        if spending is None:
+            return self.acquire(keys, cost, tenant.confirmed)
+        return spending.take(self, keys, tenant, cost, watches=watches)
 
     def keys(self, tenant: Tenant, request: Request | None) -> tuple[str, ...]:
         """The partition of each policy on which the request draws."""
@@ -59,7 +72,8 @@ class Budgets(NamedTuple):
 class Rules(NamedTuple):
     """What holds for a tier on a route. `enforced` is None without a policy; each shadow policy counts for itself.
 
-    `budgets` is None where nobody reads prompts.
+    `budgets` is None where no detector reads prompts. `reads`: requests hold a prompt. `metered`: some policy counts
+    tokens or slots in flight, `counts`: tokens. `early` are the enforced policies that can be asked before a body is read.
     """
 
     enforced: Charge | None
@@ -69,11 +83,17 @@ class Rules(NamedTuple):
     route: str | None
     policy_field: bytes
     budgets: Budgets | None = None
+    reads: bool = False
+    metered: bool = False
+    counts: bool = False
+    early: Charge | None = None
+    dialect: Dialect | None = None
 
     def plan(self, tenant: Tenant, request: Request | None) -> Plan:
         """What the tenant must pay."""
         keys = () if self.enforced is None else self.enforced.keys(tenant, request)
-        return Plan(tenant, self, keys, tuple(charge.keys(tenant, request) for charge in self.shadow))
+        early = keys if self.early is None or not self.metered else self.early.keys(tenant, request)
+        return Plan(tenant, self, keys, tuple(charge.keys(tenant, request) for charge in self.shadow), early)
 
 
 class Plan(NamedTuple):
@@ -83,32 +103,37 @@ class Plan(NamedTuple):
     rules: Rules
     keys: tuple[str, ...]
     shadow_keys: tuple[tuple[str, ...], ...]
+    early_keys: tuple[str, ...]
 
-    def charge(self, cost: int, restriction: Restriction | None = None) -> LimitResult | None:
+    def charge(
+        self, cost: int, restriction: Restriction | None = None, spending: Spending | None = None
+    ) -> LimitResult | None:
         """Take the cost from every enforced policy, or from none; None when there is none. A restricted request pays
-        from its budget too, in the same batch.
+        from its budget too, and with `spending` tokens and slots are taken, in the same batch.
         """
         if restriction is not None and restriction.enforced and self.rules.budgets is not None:
             budget = self.rules.budgets.of(restriction)
             keys = self.keys + budget.keys(restriction, self.tenant)
-            return budget.together.acquire(keys, cost, self.tenant.confirmed)
+            return budget.together.take(keys, cost, self.tenant, spending)
         charge = self.rules.enforced
-        return None if charge is None else charge.acquire(self.keys, cost, self.tenant.confirmed)
+        return None if charge is None else charge.take(self.keys, cost, self.tenant, spending)
 
     def peek(self, cost: int) -> LimitResult | None:
-        """What `charge` would answer now; takes nothing."""
-        charge = self.rules.enforced
-        return None if charge is None else charge.peek(self.keys, cost)
+        """What the policies would answer now that need no body; takes nothing."""
+        early = self.rules.early
+        return None if early is None else early.peek(self.early_keys, cost)
 
-    def charge_shadow(self, cost: int, restriction: Restriction | None = None) -> tuple[LimitResult, ...]:
+    def charge_shadow(
+        self, cost: int, restriction: Restriction | None = None, spending: Spending | None = None
+    ) -> tuple[LimitResult, ...]:
         """Take the cost from each shadow policy that has room for it, and from a budget that is only tried out."""
-        both = zip(self.rules.shadow, self.shadow_keys, strict=True)
-        answers = tuple(charge.acquire(keys, cost, self.tenant.confirmed) for charge, keys in both)
+        tenant, both = self.tenant, zip(self.rules.shadow, self.shadow_keys, strict=True)
+        answers = tuple([charge.take(keys, cost, tenant, spending, watches=True) for charge, keys in both])
         if restriction is None or restriction.enforced or self.rules.budgets is None:
             return answers
         budget = self.rules.budgets.of(restriction)
-        keys = budget.keys(restriction, self.tenant)
-        return (*answers, budget.alone.acquire(keys, cost, self.tenant.confirmed))
+        keys = budget.keys(restriction, tenant)
+        return (*answers, budget.alone.take(keys, cost, tenant, spending, watches=True))
 
     def policy_field(self, restriction: Restriction | None) -> bytes:
         """The policies that `charge` asks, as a RateLimit-Policy field."""

@@ -66,7 +66,7 @@ class Tenants:
         self.proxies = Proxies.of(config.identity.trusted_proxies)
         self._config = config
         self._lookup = lookup or (_user if config.identity.source == "user" else None)
-        self._header = config.identity.header.lower().encode()
+        self._headers = [name.lower().encode() for name in config.identity.header]
         self._sections = {tenant.id: tenant for tenant in config.tenants}
         self._keys = {
             bytes.fromhex(key.sha256): Identity(key.tenant, key.account or key.sha256[:16])
@@ -80,11 +80,13 @@ class Tenants:
         if self._lookup is not None:
             identity = self._lookup(request)
             return self.anonymous(request) if identity is None else self.tenant(identity)
-        credential = request.header(self._header) if self._keys else None
-        if credential is None:
-            return self.anonymous(request)
-        known = self._by_credential.get(credential)
-        return known if known is not None else self._look_up(request)
+        for header in self._headers if self._keys else ():
+            credential = request.header(header)
+            if credential is not None:
+                tenant = self._by_credential.get(credential) or self._look_up(request, header)
+                if tenant is not None:
+                    return tenant
+        return self.anonymous(request)
 
     def tenant(self, identity: Identity) -> Tenant:
         """The tenant that an identity means, with the tier that file and access rules give him. Never fails."""
@@ -108,9 +110,9 @@ class Tenants:
             return tenant
         return _remember(self._by_peer, request.peer, tenant)
 
-    def _look_up(self, request: Request) -> Tenant:
+    def _look_up(self, request: Request, header: bytes) -> Tenant | None:
         """The owner of the first credential that the list knows, of however many there are."""
-        for credential in request.header_values(self._header):
+        for credential in request.header_values(header):
             digest = credential_digest(credential)
             identity = None if digest is None else self._keys.get(digest)
             if identity is not None:
@@ -118,7 +120,7 @@ class Tenants:
                 tenant = self.tenant(identity)
                 short = len(credential) <= MAX_CREDENTIAL_BYTES
                 return _remember(self._by_credential, credential, tenant) if short else tenant
-        return self.anonymous(request)
+        return None
 
 
 def _remember(known: dict[K, Tenant], key: K, tenant: Tenant) -> Tenant:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.guard import Guard
     from ratelimit_guard.request import Request
     from ratelimit_guard.rules import Plan
+    from ratelimit_guard.spending import Spending
 
 POLICY_VIOLATION = 1008
 """Close code (RFC 6455) of a refused connection or message."""
@@ -36,13 +37,24 @@ class Socket:
         "_refused",
         "_request",
         "_send",
+        "_spending",
         "ended",
     )
 
     def __init__(
-        self, guard: Guard, request: Request, plan: Plan | None, receive: Receive, send: Send, fields: Fields
+        self,
+        guard: Guard,
+        request: Request,
+        plan: Plan | None,
+        receive: Receive,
+        send: Send,
+        fields: Fields,
+        spending: Spending | None = None,
     ) -> None:
-        """Stand between the server's `receive` and `send` and the app. Without a plan messages are free."""
+        """Stand between the server's `receive` and `send` and the app. Without a plan messages are free; with
+        `spending` they are charged under the policies that held at the handshake.
+        """
+        self._spending = spending
         self._guard, self._request, self._plan = guard, request, plan
         self._receive, self._send = receive, send
         self._fields = fields
@@ -62,11 +74,16 @@ class Socket:
         plan = self._plan
         if plan is None or not plan.rules.message_cost or message["type"] != "websocket.receive":
             return message
-        decision = self._guard.charge(self._request, plan, plan.rules.message_cost)
+        decision = self._charge(plan, plan.rules.message_cost)
         if decision.allowed:
             return message
         await self._close(_reason(decision))
         return GONE
+
+    def _charge(self, plan: Plan, cost: int) -> Decision:
+        if self._spending is None:
+            return self._guard.charge(self._request, plan, cost)
+        return self._guard.charge_more(self._request, plan, cost, self._spending)
 
     async def send(self, message: Message) -> None:
         """Pass the message on. `OSError` after a refusal, as ASGI has it for a client who is gone."""
@@ -90,7 +107,7 @@ class Socket:
             await self._close(_reason(decision))
             return
         self.ended = True
-        status, headers, body = self._guard.refusal(decision)
+        status, headers, body = self._guard.refusal(decision, self._request)
         with suppress(OSError, RuntimeError):  # the client may be gone by now; servers say so in either way
             await self._send({"type": f"{DENIAL}.start", "status": status, "headers": headers})
             await self._send({"type": f"{DENIAL}.body", "body": body, "more_body": False})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard.answer import AnswerText
 from ratelimit_guard.body import read_environ
 from ratelimit_guard.decision import EXEMPT
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
@@ -16,14 +16,14 @@ from ratelimit_guard.request import from_environ
 from ratelimit_guard.response import no_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
 
+    from ratelimit_guard.call import Call
     from ratelimit_guard.decision import Decision
-    from ratelimit_guard.request import Request
+    from ratelimit_guard.dialect import Dialect
+    from ratelimit_guard.passage import Passage
     from ratelimit_guard.response import Refusal
-    from ratelimit_guard.rules import Plan
-    from ratelimit_guard.watch import Watch
 
     Start = Callable[..., Any]
     App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -47,33 +47,39 @@ class RateLimitMiddleware:
         """Decide, then call the app or answer."""
         guard, request = self.guard, from_environ(environ)
         plan = guard.plan(request)
-        if plan is not None and (watch := guard.watch(plan)) is not None:
-            return self._watched(environ, start_response, request, plan, watch)
+        if plan is not None and (call := guard.call(request, plan)) is not None:
+            return self._call(environ, start_response, call)
         decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
-        return self._run(environ, start_response, decision)
+        dialect = guard.dialect(request, plan)
+        return self._run(environ, start_response, decision, partial(guard.refusal, request=request, dialect=dialect), dialect)
 
-    def _watched(
-        self, environ: dict[str, Any], start_response: Start, request: Request, plan: Plan, watch: Watch
-    ) -> Iterable[bytes]:
-        """Before the body what needs none, then the body, then the app, and last the observation."""
-        guard = self.guard
-        early = guard.peek(request, plan)
-        if early is not None:
-            return _answer(guard.refusal(early), environ, start_response)
-        body = read_environ(environ, most=watch.max_body_bytes)
-        if body.problem == "length-required":
-            return _answer(no_length(), environ, start_response)
-        checked = guard.check_body(request, plan, body.bytes, watch)
-        if checked.replacement is not None:
+    def _call(self, environ: dict[str, Any], start_response: Start, call: Call) -> Iterable[bytes]:
+        """Before the body what needs none, then the body, then the app, and at last what it used."""
+        if (early := call.early()) is not None:
+            return _answer(call.refuse(early), environ, start_response)
+        body = read_environ(environ, most=call.most) if call.reads else None
+        if body is not None and body.problem == "length-required":
+            return _answer(no_length(call.dialect), environ, start_response)
+        checked = call.check(None if body is None else body.bytes)
+        if body is not None and checked.replacement is not None:
             environ = body.replaced(checked.replacement)
-        passing = Passing(start_response, partial(watch.observe, request, checked))
-        return passing.iterate(self._run(environ, passing.start, checked.decision))
+        if call.asks_usage:
+            environ = {**environ, "HTTP_ACCEPT_ENCODING": "identity"}
+        passing = Passing(start_response, call)
+        with passing.ending_on_error():
+            return passing.iterate(self._run(environ, passing.start, checked.decision, call.refuse, call.dialect))
 
-    def _run(self, environ: dict[str, Any], start_response: Start, decision: Decision) -> Iterable[bytes]:
-        guard = self.guard
+    def _run(
+        self,
+        environ: dict[str, Any],
+        start_response: Start,
+        decision: Decision,
+        refuse: Callable[[Decision], Refusal],
+        dialect: Dialect,
+    ) -> Iterable[bytes]:
         if not decision.allowed:
-            return _answer(guard.refusal(decision), environ, start_response)
-        fields = native(guard.fields(decision))
+            return _answer(refuse(decision), environ, start_response)
+        fields = native(self.guard.fields(decision, dialect))
 
         def adding(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             return start_response(status, [*headers, *fields], *exc_info)
@@ -83,68 +89,84 @@ class RateLimitMiddleware:
         except (RateLimitExceeded, AccessBlocked) as error:  # of a handler's own limit, where no framework is between
             if error.decision is None:
                 raise
-            return _answer(guard.refusal(error.decision), environ, start_response, sys.exc_info())
+            return _answer(refuse(error.decision), environ, start_response, sys.exc_info())
 
 
 class Passing:
-    """A response that is read while it passes; when it is closed, or has come to its end, it was answered."""
+    """A response that is counted, or read, while it passes; when it is closed, or has come to its end, the call has
+    ended.
+    """
 
-    def __init__(self, start_response: Start, observe: Callable[[AnswerText], None]) -> None:
-        """`observe` is told of an answer that is no error, once."""
+    def __init__(self, start_response: Start, call: Call) -> None:
+        """The call is told of its end, once."""
         self._start_response = start_response
-        self._observe: Callable[[AnswerText], None] | None = observe
-        self._text: AnswerText | None = None
+        self._call = call
+        self._passage: Passage | None = None
 
     def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        """Take the place of the server's `start_response`; what the app writes by its result is read too."""
+        """Take the place of the server's `start_response`; what the app writes by its result is counted too."""
         code = int(status[:3]) if status[:3].isdigit() else 500
-        fields = [
-            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
-        ]
-        self._text = AnswerText(code, fields) if 200 <= code < 300 else None
-        write = self._start_response(status, headers, *exc_info)
+        fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
+        passage = self._passage = self._call.passage()
+        kept = passage.start(code, fields)
+        write = self._start_response(status, headers if kept is fields else native(kept), *exc_info)
 
-        def reading(data: bytes) -> Any:
-            self._feed(data)
-            return write(data)
+        def counting(data: bytes) -> Any:
+            return write(passage.feed(data, more=True)[0])
 
-        return reading
+        return counting
 
     def iterate(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The app's iterable, to be read by the server. Of a list of one piece the length stays known."""
-        if isinstance(body, list | tuple):
-            for chunk in body:
-                self._feed(chunk)
-            self.end()
-            return body
-        return _Pieces(body, self._feed, self.end)
+        if not isinstance(body, list | tuple) or len(body) > 1:
+            return _Pieces(body, self)
+        pieces = [self.feed(chunk, more=False) for chunk in body]
+        self._call.end()
+        return pieces
 
-    def _feed(self, chunk: bytes) -> None:
-        if self._text is not None and self._text.wanted:
-            self._text.feed(chunk)
+    @property
+    def cut(self) -> bool:
+        """Has it ended before the app had ended it?"""
+        return self._passage is not None and self._passage.cut
+
+    def feed(self, chunk: bytes, *, more: bool) -> bytes:
+        """What to send instead."""
+        return chunk if self._passage is None else self._passage.feed(chunk, more=more)[0]
 
     def end(self) -> None:
-        """Tell, if there was an answer."""
-        observe, self._observe = self._observe, None
-        if observe is not None and self._text is not None:
-            observe(self._text)
+        """It is over, however."""
+        self._call.end()
+
+    @contextmanager
+    def ending_on_error(self) -> Iterator[None]:
+        """An app that fails before it returns has answered nothing."""
+        try:
+            yield
+        except BaseException:
+            self._call.end()
+            raise
 
 
 class _Pieces:
-    """An iterable that shows each piece, and is closed as PEP 3333 wants."""
+    """An iterable whose pieces are counted, and which is closed as PEP 3333 wants."""
 
-    def __init__(self, body: Iterable[bytes], feed: Callable[[bytes], None], end: Callable[[], None]) -> None:
-        self._body, self._pieces = body, iter(body)
-        self._feed, self._end = feed, end
+    def __init__(self, body: Iterable[bytes], passing: Passing) -> None:
+        self._body, self._pieces, self._passing = body, iter(body), passing
+        self._ended = False
 
     def __iter__(self) -> _Pieces:
         return self
 
     def __next__(self) -> bytes:
+        if self._ended or self._passing.cut:
+            raise StopIteration
         for chunk in self._pieces:
-            self._feed(chunk)
-            return chunk
-        self._end()
+            return self._passing.feed(chunk, more=True)
+        self._ended = True
+        last = self._passing.feed(b"", more=False)
+        self._passing.end()
+        if last:
+            return last
         raise StopIteration
 
     def close(self) -> None:
@@ -153,7 +175,7 @@ class _Pieces:
             if close is not None:
                 close()
         finally:
-            self._end()
+            self._passing.end()
 
 
 def native(fields: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

@@ -239,9 +239,9 @@ impl Folder {
     fn release_account<M: Memory>(&mut self, area: &Area<M>, account: u64) {
         if self.released.len() < MAX_RELEASED {
             self.released.insert(account, ());
+            self.judge.suspects.insert(account, ());
         }
         self.judge.detector.accounts.remove(account);
-        self.judge.suspects.insert(account, ());
         self.accounts.remove(account);
         let standing = Standing { is_released: true, ..Standing::default() };
         area.accounts().set_told(account, standing.told());

@@ -1,0 +1,137 @@
+"""A request on a route whose prompts are read, or whose tokens and slots are counted: its steps, whatever the server."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ratelimit_guard.events import UsageEvent
+from ratelimit_guard.passage import Passage
+from ratelimit_guard.spending import Spending
+from ratelimit_guard.watch import Checked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ratelimit_guard.decision import Decision
+    from ratelimit_guard.guard import Guard
+    from ratelimit_guard.prompt import Fields
+    from ratelimit_guard.request import Request
+    from ratelimit_guard.response import Refusal
+    from ratelimit_guard.rules import Plan
+    from ratelimit_guard.tokens import Need, Tokens
+    from ratelimit_guard.watch import Watch
+
+IDENTITY = (b"accept-encoding", b"identity")
+"""What an upstream is told when its stream has to be changed on the way."""
+
+
+class Call:
+    """Asked in this order: `early`, the body if it `reads` one, `check`, the app behind `passage`, and always `end`."""
+
+    __slots__ = (
+        "_checked",
+        "_guard",
+        "_need",
+        "_passage",
+        "_spending",
+        "_tokens",
+        "_watch",
+        "asks_usage",
+        "dialect",
+        "plan",
+        "refuse",
+        "request",
+    )
+
+    def __init__(self, guard: Guard, request: Request, plan: Plan, watch: Watch | None, tokens: Tokens | None) -> None:
+        """`watch` is the detector where it reads prompts, `tokens` is there where they are counted."""
+        self.request, self.plan = request, plan
+        self._guard, self._watch, self._tokens = guard, watch, tokens
+        self._spending = Spending() if plan.rules.metered else None
+        self._need: Need | None = None
+        self._checked: Checked | None = None
+        self._passage: Passage | None = None
+        self.dialect = guard.dialect(request, plan)
+        self.refuse: Callable[[Decision], Refusal] = partial(guard.refusal, request=request, dialect=self.dialect)
+        self.asks_usage = False
+        """Whether the upstream is asked, in the caller's name, what the answer used: then it must not be coded."""
+
+    @property
+    def reads(self) -> bool:
+        """Is the body looked at?"""
+        return self._watch is not None or self._tokens is not None
+
+    @property
+    def most(self) -> int:
+        """Longest body that is read, in bytes."""
+        return max(part.max_body_bytes for part in (self._watch, self._tokens) if part is not None)
+
+    @property
+    def deadline(self) -> float:
+        """Seconds in which the body must come."""
+        return max(part.body_timeout_s for part in (self._watch, self._tokens) if part is not None)
+
+    def early(self) -> Decision | None:
+        """The refusal for which no body is needed."""
+        return self._guard.peek(self.request, self.plan)
+
+    def check(self, body: bytes | None = None) -> Checked:
+        """Look at the body, reserve, decide, tell. `body` is None when it could not be read, or nobody reads it."""
+        request, plan, watch, tokens, spending = self.request, self.plan, self._watch, self._tokens, self._spending
+        coding = _text(request.header(b"content-encoding")) if body else None
+        inspection = None if watch is None else watch.live.inspect(body, plan.tenant, coding)
+        if tokens is not None and spending is not None:
+            fields = tokens.scan(body, coding) if inspection is None else inspection.prompt.fields
+            self._need = tokens.need(fields, _size(request) if body is None else len(body), request.path)
+            spending.ask = self._need.ask
+        if watch is None:
+            checked = Checked(self._guard.charge(request, plan, plan.rules.cost, spending), None)
+        else:
+            checked = self._guard.charge_prompt(request, plan, plan.rules.cost, inspection, watch, body, spending)
+        self._checked = self._prepared(checked, body) if body and checked.decision.allowed else checked
+        return self._checked
+
+    def _prepared(self, checked: Checked, body: bytes) -> Checked:
+        """With what the upstream has to be told so that tokens can be counted."""
+        tokens, need = self._tokens, self._need
+        if tokens is None or need is None:
+            return checked
+        fields: Fields | None = need.fields
+        if checked.replacement is not None:
+            body = checked.replacement
+            fields = tokens.scan(body, None)
+        self.asks_usage = tokens.asks_usage(fields, self.request.path)
+        prepared = tokens.prepared(fields, body, asks_usage=self.asks_usage)
+        return checked if prepared is None else checked._replace(replacement=prepared)
+
+    def passage(self) -> Passage:
+        """What the response of a request that may go on passes through."""
+        self._passage = Passage(self.dialect, self._spending, self._tokens, self._need)
+        self._passage.reads, self._passage.drops_usage = self.reads, self.asks_usage
+        return self._passage
+
+    def end(self) -> None:
+        """The response has ended, or will not come: settle, and tell what was asked and answered."""
+        passage, checked = self._passage, self._checked
+        self._passage = None
+        if passage is None or checked is None:
+            if self._spending is not None:  # the app never answered
+                self._spending.release()
+            return
+        used = passage.end()
+        if used is not None and checked.decision.tenant is not None:
+            self._guard.tell_usage(UsageEvent(checked.decision.tenant, self.plan.rules.route, *used))
+        # A caller who hangs up in the midst of an answer has it as far as that.
+        if self._watch is not None and passage.answer is not None:
+            self._watch.observe(self.request, checked, passage.answer)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def _size(request: Request) -> int:
+    """Bytes of a body that nobody read, as far as its length is said."""
+    length = request.header(b"content-length") or b""
+    return int(length) if length.isdigit() and len(length) <= 18 else 0

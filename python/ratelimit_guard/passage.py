@@ -1,0 +1,149 @@
+"""A response on its way out, counted while it passes. Nothing is delayed but what must not be seen.
+
+Only the line of a stream that has begun is held back, and only where the upstream says what the caller did not ask for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ratelimit_guard._core import tokens as _tokens
+from ratelimit_guard.answer import AnswerText
+from ratelimit_guard.dialect import Stream, Told
+
+if TYPE_CHECKING:
+    from ratelimit_guard.dialect import Dialect
+    from ratelimit_guard.spending import Spending
+    from ratelimit_guard.tokens import Need, Tokens
+
+    Headers = list[tuple[bytes, bytes]]
+
+PIECE = 4096
+"""Bytes of a stream that are counted at a time: a slow reader's upstream may send many events at once."""
+MAX_REST = 64 << 10
+"""Bytes that may pass after the tokens are used up, until the event that stands open has ended."""
+EXHAUSTED = "the limit of tokens was reached in the midst of the answer"
+
+
+Used: TypeAlias = tuple[str, int, int, int, int, Literal["complete", "broken", "cut", "failed"]]
+"""Model, tokens of prompt and answer, what was expected of each, and how it ended: see `UsageEvent`."""
+
+
+class Passage:
+    """Fed with the response's start and pieces; says what to send in their place.
+
+    After `cut` nothing more may be sent. `answer` is there for a success that is read.
+    """
+
+    reads = True
+    drops_usage = False
+
+    def __init__(self, dialect: Dialect, spending: Spending | None, tokens: Tokens | None, need: Need | None) -> None:
+        """`spending` is what was reserved, if anything; `tokens` and `need` are there where tokens are counted."""
+        self._dialect, self._spending, self._tokens, self._need = dialect, spending, tokens, need
+        self.answer: AnswerText | None = None
+        self.cut = False
+        self._succeeded = self._completed = self._ended = False
+        self._exhausted, self._rest = False, 0
+        self._counted, self._spent = 0, 0
+        self._stream: Stream | None = None
+        self._filter: _tokens.UsageFilter | None = None
+
+    def start(self, status: int, headers: Headers) -> Headers:
+        """The response's header fields, without those that will not be true."""
+        self._succeeded = 200 <= status < 300
+        if not self._succeeded or not self.reads:
+            return headers
+        answer = self.answer = AnswerText(status, headers)
+        if self._tokens is None or not answer.is_stream or answer.is_coded:
+            return headers
+        self._stream = Stream()
+        if self.drops_usage:
+            self._filter = _tokens.UsageFilter()
+        # A stream that is cut, or from which something is taken, has another length.
+        return [pair for pair in headers if pair[0].lower() != b"content-length"]
+
+    def feed(self, chunk: bytes, *, more: bool) -> tuple[bytes, bool]:
+        """What to send instead, and whether more will come."""
+        answer = self.answer
+        if self.cut:
+            return b"", False
+        if answer is not None and self._tokens is not None:
+            chunk = self._count(answer, chunk)
+        elif answer is not None and answer.wanted:
+            answer.feed(chunk)
+        if self._filter is not None:
+            chunk = self._filter.feed(chunk)
+            if self.cut or not more:
+                chunk += self._filter.finish()
+        self._completed = not more
+        if not self.cut:
+            return chunk, more
+        return chunk + self._ending(), False
+
+    def _count(self, answer: AnswerText, chunk: bytes) -> bytes:
+        """Count what passes. What is left of the chunk once the tokens are used up: up to the end of an event."""
+        at = 0
+        while at < len(chunk) and not self.cut:
+            piece = chunk[at : at + PIECE] if len(chunk) > PIECE else chunk
+            if self._exhausted:
+                piece = piece[: answer.rest_of_event(piece)]
+                self._rest += len(piece)
+            at += len(piece)
+            self._pass(answer, piece)
+            if self._exhausted and self._can_end(answer):
+                self.cut = True
+        return chunk[:at]
+
+    def _pass(self, answer: AnswerText, piece: bytes) -> None:
+        self._counted += answer.feed(piece)
+        if self._stream is not None:
+            self._stream.feed(piece)
+        if self._tokens is None or self._need is None or self._spending is None:
+            return
+        due = self._tokens.spent(self._need, self._counted) - self._spent
+        if due > 0:
+            self._spent += due
+            if not self._spending.spend(due):
+                self._exhausted = True
+
+    def _can_end(self, answer: AnswerText) -> bool:
+        """A document is an answer already given; a stream ends where an event does."""
+        if not answer.is_stream:
+            return False
+        return self._stream is None or not answer.in_event or self._rest > MAX_REST
+
+    def _ending(self) -> bytes:
+        """The last words of a stream that is cut; of a coded one there can be none."""
+        if self._stream is None or self._tokens is None:
+            return b""
+        if self._tokens.section.on_exhausted == "finish":
+            return self._dialect.finish(self._stream)
+        return self._dialect.cut(Told(429, "rate_limit_exceeded", "tokens", EXHAUSTED), self._stream)
+
+    @property
+    def _how(self) -> Literal["complete", "broken", "cut"]:
+        if self.cut:
+            return "cut"
+        return "complete" if self._completed else "broken"
+
+    def end(self) -> Used | None:
+        """Settle by what the upstream said, or by what was counted. None where no tokens are counted."""
+        spending, tokens, need = self._spending, self._tokens, self._need
+        if self._ended or spending is None:
+            return None
+        self._ended = True
+        answer = self.answer
+        if not self._succeeded or answer is None or tokens is None or need is None:
+            spending.release()
+            return None if tokens is None or need is None else (need.model, 0, 0, need.estimated, 0, "failed")
+        usage = answer.usage()
+        counted = max(self._spent, tokens.spent(need, answer.estimated))
+        output = counted if usage[1] is None else usage[1]
+        if not self._completed or self.cut:
+            output = max(output, counted)
+        else:
+            tokens.learn(need, answer.estimated, usage)
+        spending.settle(usage[0], output)
+        used = need.ask.input if usage[0] is None else usage[0]
+        return need.model, used, output, need.estimated, counted, self._how

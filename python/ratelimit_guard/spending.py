@@ -1,0 +1,98 @@
+"""What one call may use: tokens and slots that are reserved, topped up while its answer passes, and settled at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ratelimit_guard._core import LimitResult, Reservation
+    from ratelimit_guard.rules import Charge
+    from ratelimit_guard.tenant import Tenant
+
+DEFAULT_SLICE = 256
+"""Output tokens reserved at a time: some seconds of an answer. What streams may use beyond a limit is bounded by it."""
+
+TOKENS = frozenset({"tokens", "input-tokens", "output-tokens"})
+METERED = TOKENS | {"concurrent-requests"}
+"""Units of which a call takes what it turns out to need, and gives back the rest."""
+
+
+class Ask(NamedTuple):
+    """What a call asks for, in tokens.
+
+    `input` is an estimate, of which `surely` is the part that no tokenizer can do without. Of `output` as much is
+    reserved as fits, but `least`; while the answer passes `slice` more at a time. `firm`: it is all that the answer can
+    hold, so that nobody may count on its being given back.
+    """
+
+    input: int = 0
+    surely: int = 0
+    output: int = 0
+    least: int = 0
+    firm: bool = False
+    slice: int = DEFAULT_SLICE
+
+
+NOTHING = Ask()
+
+
+class Spending:
+    """The reservations of one call: that of the enforced policies, and one for each that only watches.
+
+    Not ended, it settles by itself as spent when it is dropped; a killed worker's is taken back by the others.
+    """
+
+    __slots__ = ("_enforced", "_watching", "ask")
+
+    def __init__(self) -> None:
+        """Nothing is reserved yet. `ask` may be changed until then."""
+        self.ask = NOTHING
+        self._enforced: Reservation | None = None
+        self._watching: list[Reservation] = []
+
+    def take(
+        self, charge: Charge, keys: tuple[str, ...], tenant: Tenant, units: int, *, watches: bool = False
+    ) -> LimitResult:
+        """Reserve under all policies of `charge`, or under none."""
+        ask = self.ask
+        reservation = charge.reserve(
+            keys,
+            units,
+            ask.input,
+            ask.output,
+            surely=ask.surely,
+            least=ask.least,
+            firm=ask.firm,
+            account=tenant.account,
+            confirmed=tenant.confirmed,
+        )
+        if watches:
+            self._watching.append(reservation)
+        else:
+            self._enforced = reservation
+        return reservation.result
+
+    def more(self, units: int) -> LimitResult | None:
+        """Charge requests and cost once more, of a connection that stays open; None without an enforced policy."""
+        for reservation in self._watching:
+            reservation.charge(units)
+        return None if self._enforced is None else self._enforced.charge(units)
+
+    def spend(self, tokens: int) -> bool:
+        """So many output tokens have passed. False: the enforced policies have no room for more."""
+        for reservation in self._watching:
+            reservation.spend(tokens, self.ask.slice)
+        return self._enforced is None or self._enforced.spend(tokens, self.ask.slice)
+
+    def settle(self, input_tokens: int | None, output_tokens: int | None) -> None:
+        """What was really used: None means as estimated, or as spent. The first end counts."""
+        for reservation in self._all():
+            reservation.settle(input_tokens, output_tokens)
+
+    def release(self) -> None:
+        """No token was used. Requests stay charged."""
+        for reservation in self._all():
+            reservation.release()
+
+    def _all(self) -> list[Reservation]:
+        return self._watching if self._enforced is None else [self._enforced, *self._watching]
