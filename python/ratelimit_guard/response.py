@@ -1,54 +1,50 @@
-"""A decision as header fields and, if refused, as a body.
+"""A decision as header fields and, if refused, as a body in the caller's dialect.
 
 Fields follow draft-ietf-httpapi-ratelimit-headers-11; the body is a problem document (RFC 9457) with the problem types
-of that draft, and an `error` member in which the OpenAI clients find their code.
+of that draft, unless the dialect has another one.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from ratelimit_guard.dialect import PROBLEM, Told
+from ratelimit_guard.dialect.fields import retry_fields, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ratelimit_guard._core import LimitResult, Quota
     from ratelimit_guard.decision import Decision
+    from ratelimit_guard.dialect import Dialect
+    from ratelimit_guard.dialect.told import HeaderFields
     from ratelimit_guard.policy import Policy
     from ratelimit_guard.restriction import Restriction
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 ABNORMAL_USAGE = "https://iana.org/assignments/http-problem-types#abnormal-usage-detected"
-BLOCKED = {
-    "title": "Forbidden",
-    "status": 403,
-    "detail": "an access rule of this service excludes the account",
-    "error": {"message": "access is not permitted", "type": "access", "param": None, "code": "access_blocked"},
-}
-TOO_SLOW = {
-    "title": "Request Timeout",
-    "status": 408,
-    "detail": "the body of the request did not arrive in time",
-    "error": {"message": "the body did not arrive in time", "type": "requests", "param": None, "code": "body_timeout"},
-}
+BLOCKED = {"title": "Forbidden", "status": 403, "detail": "an access rule of this service excludes the account"}
+TOO_SLOW = {"title": "Request Timeout", "status": 408, "detail": "the body of the request did not arrive in time"}
 NO_LENGTH = {
     "title": "Length Required",
     "status": 411,
     "detail": "this server takes no chunked body here: send Content-Length",
-    "error": {"message": "send Content-Length", "type": "requests", "param": None, "code": "length_required"},
 }
-MAX_SECONDS = 999_999_999_999_999
-"""Largest integer of a structured field (RFC 8941); also stands for "never"."""
-LONG_WAIT_S = 60.0
-"""Beyond this, official clients either sleep or give up at random: tell them not to retry."""
+PERMIT_WAIT_S = 1.0
+"""What a caller is told to wait for a slot in flight. The limiter knows only when the lease of one ends at the latest;
+most calls end long before, and clients that come again each second cost less than a slot that stands empty.
+"""
+TOKENS = frozenset({"tokens", "input-tokens", "output-tokens"})
+NO_UNITS: Mapping[str, str] = MappingProxyType({})
 
 
 class Refusal(NamedTuple):
     """A whole response, for whatever server there is."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: HeaderFields
     body: bytes
 
 
@@ -57,7 +53,7 @@ def policy_field(policies: Sequence[Policy]) -> bytes:
     return ", ".join(_policy_item(policy.name, policy.quota) for policy in policies).encode("ascii")
 
 
-def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> list[tuple[bytes, bytes]]:
+def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> HeaderFields:
     """The fields of any response, refused or not."""
     fields = [(b"ratelimit-policy", policies), (b"ratelimit", result.ratelimit_field())]
     if legacy:
@@ -69,38 +65,50 @@ def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> list[
     return fields
 
 
-def refusal(decision: Decision, fields: list[tuple[bytes, bytes]]) -> Refusal:
-    """Status 429, the time to wait and a body that says which policies are exceeded; 403 for who is blocked."""
+def refusal(
+    decision: Decision,
+    fields: HeaderFields,
+    dialect: Dialect = PROBLEM,
+    request_id: str = "",
+    units: Mapping[str, str] = NO_UNITS,
+) -> Refusal:
+    """Status 429, the time to wait and a body that says which policies are exceeded; 403 for who is blocked.
+
+    `units`: the unit of each policy by its name; one that is not there counts requests.
+    """
+    more = [(b"guard-challenge", decision.challenge)] if decision.result is None and decision.challenge else []
+    return _response(told(decision, request_id, units), more, fields, dialect)
+
+
+def told(decision: Decision, request_id: str = "", units: Mapping[str, str] = NO_UNITS) -> Told:
+    """What the refusal of a decision says."""
     result, restriction = decision.result, decision.restriction
-    if result is None:
-        if restriction is None:
-            return _response(403, BLOCKED, [], fields)
-        more = [(b"guard-challenge", decision.challenge)] if decision.challenge else []
-        return _response(403, _restricted(403, _ABNORMAL[decision.action], restriction), more, fields)
-    retry: list[tuple[bytes, bytes]] = []
-    if math.isfinite(result.retry_after):  # what never fits must not be waited for
-        wait_ms = math.ceil(result.retry_after * 1000)
-        retry = [(b"retry-after", b"%d" % seconds(result.retry_after)), (b"retry-after-ms", b"%d" % wait_ms)]
-    if result.retry_after > LONG_WAIT_S:
-        retry.append((b"x-should-retry", b"false"))
-    problem = _problem(result)
-    if decision.is_abnormal and restriction is not None:
-        problem |= _restricted(429, str(problem["detail"]), restriction)
-    return _response(429, problem, retry, fields)
+    if result is not None:
+        said = _exceeded(result, request_id, units)
+        if not decision.is_abnormal or restriction is None:
+            return said
+        return _restricted(said, said.message, restriction)
+    if restriction is None:
+        return Told(403, "access_blocked", "access", "access is not permitted", request_id, problem=BLOCKED)
+    said = Told(403, "", "requests", "", request_id)
+    return _restricted(said, _ABNORMAL[decision.action], restriction)
 
 
-def too_slow(version: str = "1.1") -> Refusal:
+def too_slow(version: str = "1.1", dialect: Dialect = PROBLEM, request_id: str = "") -> Refusal:
     """To a client whose body did not come in time; the connection cannot be used any further, and of HTTP/1 that is
     said by a field which later versions do not know.
     """
-    return _response(408, TOO_SLOW, [(b"connection", b"close")] if version.startswith("1") else [], [])
+    more = [(b"connection", b"close")] if version.startswith("1") else []
+    said = Told(408, "body_timeout", "requests", "the body did not arrive in time", request_id, problem=TOO_SLOW)
+    return _response(said, more, [], dialect)
 
 
-def no_length() -> Refusal:
+def no_length(dialect: Dialect = PROBLEM, request_id: str = "") -> Refusal:
     """To a client whose body has no length, under a server that cannot say where it ends. What becomes of the
     connection is that server's to say (PEP 3333).
     """
-    return _response(411, NO_LENGTH, [], [])
+    said = Told(411, "length_required", "requests", "send Content-Length", request_id, problem=NO_LENGTH)
+    return _response(said, [], [], dialect)
 
 
 _ABNORMAL = {
@@ -109,48 +117,53 @@ _ABNORMAL = {
 }
 
 
-def _restricted(status: int, detail: str, restriction: Restriction) -> dict[str, Any]:
+def _restricted(said: Told, why: str, restriction: Restriction) -> Told:
     """That usage looks like copying the model, and what to quote when it is not."""
-    detail = f"{detail}; usage looks like copying the model: if it is not, quote {restriction.reference}"
-    return {
+    detail = f"{why}; usage looks like copying the model: if it is not, quote {restriction.reference}"
+    abnormal = {
         "type": ABNORMAL_USAGE,
         "title": "Request cannot be satisfied because of abnormal usage",
-        "status": status,
+        "status": said.status,
         "detail": detail,
         "reference": restriction.reference,
-        "error": {"message": detail, "type": "requests", "param": None, "code": "abnormal_usage_detected"},
     }
+    return said._replace(code="abnormal_usage_detected", message=detail, problem={**said.problem, **abnormal})
 
 
-def _response(
-    status: int, problem: dict[str, Any], more: list[tuple[bytes, bytes]], fields: list[tuple[bytes, bytes]]
-) -> Refusal:
-    body = json.dumps(problem).encode()
-    head = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-    return Refusal(status, [*head, *more, (b"cache-control", b"no-store"), *fields], body)
+def _response(said: Told, more: HeaderFields, fields: HeaderFields, dialect: Dialect) -> Refusal:
+    head, body = dialect.refusal(said)
+    length = (b"content-length", b"%d" % len(body))
+    retry = retry_fields(said.retry_after_s)
+    return Refusal(said.status, [*head, length, *more, *retry, (b"cache-control", b"no-store"), *fields], body)
 
 
-def seconds(duration: float) -> int:
-    """Whole seconds, rounded up: a client that waits them is never too early."""
-    return MAX_SECONDS if duration > MAX_SECONDS else math.ceil(duration)
-
-
-def _problem(result: LimitResult) -> dict[str, Any]:
-    exceeded = [one.policy for one in result.results if not one.allowed]
-    wait = (
-        "the cost exceeds the limit"
-        if math.isinf(result.retry_after)
-        else f"retry after {seconds(result.retry_after)} s"
-    )
-    detail = f"limit {', '.join(exceeded)} exceeded: {wait}"
-    return {
+def _exceeded(result: LimitResult, request_id: str, units: Mapping[str, str]) -> Told:
+    refused = [one for one in result.results if not one.allowed]
+    wait_s = max([_wait_s(one, units) for one in refused], default=result.retry_after)
+    wait = "the cost exceeds the limit" if math.isinf(wait_s) else f"retry after {seconds(wait_s)} s"
+    names = [one.policy for one in refused]
+    detail = f"limit {', '.join([_named(one, units) for one in refused])} exceeded: {wait}"
+    problem = {
         "type": QUOTA_EXCEEDED,
         "title": "Request cannot be satisfied as assigned quota has been exceeded",
         "status": 429,
         "detail": detail,
-        "violated-policies": exceeded,
-        "error": {"message": detail, "type": "requests", "param": None, "code": "rate_limit_exceeded"},
+        "violated-policies": names,
     }
+    is_tokens = any(units.get(name) in TOKENS for name in names)
+    return Told(429, "rate_limit_exceeded", "tokens" if is_tokens else "requests", detail, request_id, wait_s, problem)
+
+
+def _is_permit(one: LimitResult, units: Mapping[str, str]) -> bool:
+    return units.get(one.policy) == "concurrent-requests"
+
+
+def _wait_s(one: LimitResult, units: Mapping[str, str]) -> float:
+    return min(one.retry_after, PERMIT_WAIT_S) if _is_permit(one, units) else one.retry_after
+
+
+def _named(one: LimitResult, units: Mapping[str, str]) -> str:
+    return f"{one.policy} ({one.limit} at once)" if _is_permit(one, units) else one.policy
 
 
 def _policy_item(name: str, quota: Quota) -> str:

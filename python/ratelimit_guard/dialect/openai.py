@@ -1,0 +1,123 @@
+"""OpenAI: chat/completions, completions, responses, embeddings, images and audio.
+
+Shapes as the openai package reads them (`_base_client.py`, `_exceptions.py`, `_streaming.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ratelimit_guard.dialect.fields import MAX_SECONDS, tightest
+from ratelimit_guard.dialect.stream import count_of, object_
+from ratelimit_guard.dialect.told import document, error, event, head
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.dialect.stream import Stream
+    from ratelimit_guard.dialect.told import HeaderFields, Told
+
+DONE = b"data: [DONE]\n\n"
+KEPT = ("id", "object", "created", "model", "system_fingerprint")
+"""What all chunks of a chat have in common."""
+
+
+class OpenAI:
+    """The problem document with its `error` member, as plain JSON: some clients look for errors in nothing else."""
+
+    name = "openai"
+
+    def refusal(self, told: Told) -> tuple[HeaderFields, bytes]:
+        """See `Dialect.refusal`."""
+        return head(b"application/json", b"x-request-id", told), document(told)
+
+    def fields(self, results: Sequence[LimitResult], units: Mapping[str, str], now: float) -> HeaderFields:  # noqa: ARG002
+        """For requests and tokens what is left of the tightest policy, and in how long all of it is free."""
+        fields: HeaderFields = []
+        for unit in ("requests", "tokens"):
+            if (found := tightest(results, units, unit)) is not None:
+                name = unit.encode()
+                fields += [
+                    (b"x-ratelimit-limit-" + name, b"%d" % found.limit),
+                    (b"x-ratelimit-remaining-" + name, b"%d" % found.remaining),
+                    (b"x-ratelimit-reset-" + name, duration(found.reset_after).encode()),
+                ]
+        return fields
+
+    def cut(self, told: Told, stream: Stream) -> bytes:
+        """No `[DONE]` behind it: a client that passes over errors must not take the stream for a whole one."""
+        if stream.is_over:
+            return b""
+        if stream.shape != "responses":
+            return event({"error": error(told)})
+        # The reference has the members of an error at the top, the service sends it nested, and the package raises
+        # only for a nested one: https://github.com/openai/openai-dotnet/issues/881
+        data = {"type": "error", "sequence_number": _following(stream), "error": error(told)}
+        return event({**data, "code": told.code, "message": told.message, "param": None}, "error")
+
+    def finish(self, stream: Stream) -> bytes:
+        """See `Dialect.finish`. A response's `output` stays as in its first event: what has passed is not kept."""
+        if stream.is_over:
+            return b""
+        return _incomplete(stream) if stream.shape == "responses" else _length(stream)
+
+
+OPENAI = OpenAI()
+
+
+def duration(seconds: float) -> str:
+    """As in OpenAI's header fields, rounded up to milliseconds: 12ms, 1.5s, 6m0s, 1h0m0s."""
+    ms = -int(-min(seconds, MAX_SECONDS) * 1000 // 1)
+    if ms < 1000:
+        return f"{ms}ms" if ms > 0 else "0s"
+    minutes, ms = divmod(ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{ms // 1000}.{ms % 1000:03}".rstrip("0").rstrip(".") + "s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def _length(stream: Stream) -> bytes:
+    last = stream.last()
+    is_chat = stream.shape != "completions"
+    common = {"object": "chat.completion.chunk" if is_chat else "text_completion", "id": "", "created": 0, "model": ""}
+    common |= {key: last[key] for key in KEPT if key in last}
+    body: dict[str, Any] = {"delta": {}} if is_chat else {"text": ""}
+    chunks = [
+        event({**common, "choices": [{"index": index, **body, "logprobs": None, "finish_reason": "length"}]})
+        for index in stream.open_choices()
+    ]
+    if stream.wants_usage:
+        usage = {"prompt_tokens": stream.input_tokens, "completion_tokens": stream.output_tokens}
+        chunks.append(event({**common, "choices": [], "usage": {**usage, "total_tokens": sum(usage.values())}}))
+    return b"".join(chunks) + DONE
+
+
+def _incomplete(stream: Stream) -> bytes:
+    usage = {
+        "input_tokens": stream.input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": stream.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": stream.input_tokens + stream.output_tokens,
+    }
+    response: dict[str, Any] = {
+        "object": "response",
+        "output": [],
+        **object_(stream.first().get("response")),
+        "status": "incomplete",
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "usage": usage,
+    }
+    data = {"type": "response.incomplete", "sequence_number": _following(stream)}
+    try:
+        return event({**data, "response": response}, "response.incomplete")
+    except RecursionError:  # an upstream's nesting that can just be read
+        return event({**data, "response": {"status": "incomplete", "output": []}}, "response.incomplete")
+
+
+def _following(stream: Stream) -> int:
+    number = count_of(stream.last().get("sequence_number"))
+    return 0 if number is None else number + 1
