@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ratelimit_guard import call as guarded
 from ratelimit_guard import Guard
 from ratelimit_guard.asgi import RateLimitMiddleware
 from ratelimit_guard.simulate import SCENARIOS, accounts, generate
@@ -75,7 +76,7 @@ def convict(guard: Guard) -> None:
         request = _request(call.account)
         plan = guard.plan(request)
         watch = guard.watch(plan)
-        checked = guard.check_body(request, plan, call.body, watch)
+        checked = guarded.Call(guard, request, plan, watch, None).check(call.body)
         while not watch.live.observe(checked.inspection, plan.tenant):
             pass
     while guard.live.stats()["waiting_bytes"]:

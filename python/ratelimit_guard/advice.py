@@ -62,7 +62,8 @@ def _tokens(config: Config) -> Iterator[str]:
             yield f"policy {name!r} is a bucket: it forgets what an answer used beyond an empty one; a window does not"
         if section.reserve == "max-tokens" and section.max_tokens > (quota.burst or quota.limit):
             most = quota.burst or quota.limit
-            yield f"tokens.max_tokens is {section.max_tokens}, more than the {most} of policy {name!r}: calls that ask for so many never pass"
+            much = f"tokens.max_tokens is {section.max_tokens}, more than the {most} of policy {name!r}"
+            yield f"{much}: calls that ask for so many never pass"
 
 
 def _strangers(config: Config) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A request on a route whose prompts are read, or whose tokens and slots are counted: its steps, whatever the server."""
+"""A request whose prompt is read, or whose tokens and slots are counted: its steps, whatever the server."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
 
+
 class Compiled:
     """One configuration in force. Immutable but for a bounded cache; replaced as a whole by a reload."""
 

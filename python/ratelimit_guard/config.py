@@ -172,10 +172,10 @@ class RouteSection(_Section):
 class TokensSection(_Section):
     """How tokens are reserved before they are known, and what happens when they run out in the midst of an answer.
 
-    `reserve`: output in slices that are topped up while the answer passes, or all of `max_tokens` at once, which is then
-    enforced: a request that names none, or more, gets `max_tokens` of this section. `on_exhausted`: `cut` ends an answer
-    with an error, `finish` as if it had reached its length. `include_usage`: ask an OpenAI upstream to say what a stream
-    used, and keep that from callers who did not.
+    `reserve`: output in slices that are topped up while the answer passes, or all of `max_tokens` at once, which is
+    then enforced: a request that names none, or more, gets `max_tokens` of this section. `on_exhausted`: `cut` ends an
+    answer with an error, `finish` as if it had reached its length. `include_usage`: ask an OpenAI upstream to say what
+    a stream used, and keep that from callers who did not.
     """
 
     reserve: Literal["slice", "max-tokens"] = "slice"
@@ -270,7 +270,7 @@ class Config(_Section):
         reads = any(route.body and not route.exempt for route in self.routes)
         counted = [name for name, policy in self.policies.items() if policy.quota.unit in TOKENS]
         if self.detector is None and not counted and reads:
-            msg = "a route has body = true, and nobody reads it: add a section [detector] or a policy that counts tokens"
+            msg = "a route has body = true, and nobody reads it: add a section [detector] or a policy of tokens"
             raise ValueError(msg)
         if counted and not reads:
             msg = f"policies.{counted[0]}: tokens are counted on routes with body = true, and there is none"

@@ -62,10 +62,10 @@ class Guard:
 
     `lookup` replaces the file's list of credentials: it gets the `Request` and returns an `Identity`, or None for a
     request that nobody vouches for. Hooks get one `DecisionEvent` per decision, `usage_hooks` one `UsageEvent` per call
-    whose tokens were counted, at its end; one that raises is logged and never felt. Refusals are logged besides, as infos of `ratelimit_guard.decisions`. `responder` may change the refusal
-    before it is sent. `challenge` decides instead of a proof of work whether a restricted caller may go on. `clock` is
-    that of the counters, `unix_time` that of the detector, in seconds. `ConfigError`, or `StoreError` when the counters
-    have no home.
+    whose tokens were counted, at its end; one that raises is logged and never felt. Refusals are logged besides, as
+    infos of `ratelimit_guard.decisions`. `responder` may change the refusal before it is sent. `challenge` decides
+    instead of a proof of work whether a restricted caller may go on. `clock` is that of the counters, `unix_time` that
+    of the detector, in seconds. `ConfigError`, or `StoreError` when the counters have no home.
     """
 
     def __init__(
@@ -166,10 +166,8 @@ class Guard:
             return EXEMPT
         return self.charge(request, plan, plan.rules.cost)
 
-    def charge(
-        self, request: Request | None, plan: Plan, cost: int, spending: Spending | None = None
-    ) -> Decision:
-        """Charge a plan; `spending` holds tokens and slots until the call ends. Without it they are given back at once."""
+    def charge(self, request: Request | None, plan: Plan, cost: int, spending: Spending | None = None) -> Decision:
+        """Charge a plan. `spending` holds tokens and slots until the call ends; without it they are free at once."""
         tenant, rules = plan.tenant, plan.rules
         if spending is None and rules.metered:
             spending = Spending()
@@ -208,14 +206,6 @@ class Guard:
         decision = decide(plan.tenant, result, (), plan.rules.policy_field)
         self._event(request, plan, plan.rules.cost, decision)
         return decision
-
-    def check_body(self, request: Request, plan: Plan, body: bytes | None, watch: Watch) -> Checked:
-        """Look at the prompt, charge, decide, tell. `body` is None when it could not be read. One store call, and one
-        for what only watches.
-        """
-        coding = request.header(b"content-encoding") if body else None
-        inspection = watch.live.inspect(body, plan.tenant, coding.decode("latin-1") if coding else None)
-        return self.charge_prompt(request, plan, plan.rules.cost, inspection, watch, body)
 
     def charge_prompt(
         self,
@@ -291,7 +281,7 @@ class Guard:
         require(self.config, names)
         for name in names:
             if (unit := self.config.policies[name].quota.unit) in METERED:
-                msg = f"policy {name!r} counts {unit}: give it to a tier or a route, for the middleware knows when a call ends"
+                msg = f"policy {name!r} counts {unit}: give it to a tier or a route, whose middleware sees calls end"
                 raise ConfigError(msg)
         self._compiled.named(tuple(names), "", is_prompted=is_prompted)
         self._decorated.add((tuple(names), is_prompted))

@@ -115,11 +115,14 @@ class Passage:
 
     def _ending(self) -> bytes:
         """The last words of a stream that is cut; of a coded one there can be none."""
-        if self._stream is None or self._tokens is None:
+        stream, tokens, need = self._stream, self._tokens, self._need
+        if stream is None or tokens is None or need is None:
             return b""
-        if self._tokens.section.on_exhausted == "finish":
-            return self._dialect.finish(self._stream)
-        return self._dialect.cut(Told(429, "rate_limit_exceeded", "tokens", EXHAUSTED), self._stream)
+        if tokens.section.on_exhausted == "finish":
+            stream.input_tokens, stream.output_tokens = need.ask.input, self._spent
+            stream.wants_usage = tokens.wants_usage(need.fields)
+            return self._dialect.finish(stream)
+        return self._dialect.cut(Told(429, "rate_limit_exceeded", "tokens", EXHAUSTED), stream)
 
     @property
     def _how(self) -> Literal["complete", "broken", "cut"]:

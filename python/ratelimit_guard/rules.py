@@ -73,7 +73,7 @@ class Rules(NamedTuple):
     """What holds for a tier on a route. `enforced` is None without a policy; each shadow policy counts for itself.
 
     `budgets` is None where no detector reads prompts. `reads`: requests hold a prompt. `metered`: some policy counts
-    tokens or slots in flight, `counts`: tokens. `early` are the enforced policies that can be asked before a body is read.
+    tokens or slots in flight, `counts`: tokens. `early`: the enforced policies that can be asked before a body is read.
     """
 
     enforced: Charge | None

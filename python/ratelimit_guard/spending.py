@@ -1,4 +1,4 @@
-"""What one call may use: tokens and slots that are reserved, topped up while its answer passes, and settled at its end."""
+"""What one call may use: tokens and slots, reserved, topped up while its answer passes, settled at its end."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """Tokens of a call before anybody has counted them: what to reserve, and what to ask of the upstream so that it tells.
 
-    >>> tokens = Tokens(TokensSection())
-    >>> body = b'{"model": "m", "messages": [{"role": "user", "content": "What is the capital of France?"}], "stream": true}'
-    >>> fields = tokens.scan(body, None)
-    >>> tokens.need(fields, len(body), "/v1/chat/completions").ask.output
-    256
-    >>> tokens.prepared(fields, body, asks_usage=tokens.asks_usage(fields, "/v1/chat/completions"))[:40]
-    b'{"stream_options":{"include_usage":true}'
+>>> from ratelimit_guard.config import TokensSection
+>>> tokens = Tokens(TokensSection())
+>>> body = b'{"model": "m", "messages": [{"role": "user", "content": "What do cats like?"}], "stream": true}'
+>>> fields = tokens.scan(body, None)
+>>> tokens.need(fields, len(body), "/v1/chat/completions").ask.output
+256
+>>> tokens.prepared(fields, body, asks_usage=tokens.asks_usage(fields, "/v1/chat/completions"))[:40]
+b'{"stream_options":{"include_usage":true}'
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import tokens as _tokens
-from ratelimit_guard.config import TokensSection
 from ratelimit_guard.degrade import DegradeSettings, degrade
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.ratios import Ratios
 from ratelimit_guard.spending import Ask
 
 if TYPE_CHECKING:
+    from ratelimit_guard.config import TokensSection
     from ratelimit_guard.prompt import Fields
 
 BYTES_PER_TOKEN = 4
@@ -104,8 +105,8 @@ class Tokens:
         return most * _choices(fields)
 
     def prepared(self, fields: Fields | None, body: bytes, *, asks_usage: bool) -> bytes | None:
-        """The body to hand on instead, with `max_tokens` enforced where all of it is reserved, and with the wish to hear
-        what a stream used. None: the one that came. Cost: 3 µs for a stream of 1 KB.
+        """The body to hand on instead, with `max_tokens` enforced where all of it is reserved, and with the wish to
+        hear what a stream used. None: the one that came. Cost: 3 µs for a stream of 1 KB.
         """
         if fields is None:
             return None
@@ -120,9 +121,14 @@ class Tokens:
 
     def asks_usage(self, fields: Fields | None, path: str) -> bool:
         """Is it a stream of OpenAI's whose caller does not want to hear what it used, while we do?"""
-        if fields is None or not self.section.include_usage or not path.endswith(_COMPLETIONS) or not fields.stream:
+        if fields is None or not self.section.include_usage or not path.endswith(_COMPLETIONS):
             return False
-        return b'"stream_options"' not in fields.body or not _OPTIONS.scan(fields.body).logprobs
+        return fields.stream and not self.wants_usage(fields)
+
+    @staticmethod
+    def wants_usage(fields: Fields | None) -> bool:
+        """Does the caller of a stream want to hear what it used?"""
+        return fields is not None and b'"stream_options"' in fields.body and _OPTIONS.scan(fields.body).logprobs
 
     def spent(self, need: Need, counted: int) -> int:
         """Output tokens that a model counts where we counted `counted`."""

@@ -51,7 +51,9 @@ class RateLimitMiddleware:
             return self._call(environ, start_response, call)
         decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
         dialect = guard.dialect(request, plan)
-        return self._run(environ, start_response, decision, partial(guard.refusal, request=request, dialect=dialect), dialect)
+        return self._run(
+            environ, start_response, decision, partial(guard.refusal, request=request, dialect=dialect), dialect
+        )
 
     def _call(self, environ: dict[str, Any], start_response: Start, call: Call) -> Iterable[bytes]:
         """Before the body what needs none, then the body, then the app, and at last what it used."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from ratelimit_guard import Guard
+from ratelimit_guard import call as guarded
 from ratelimit_guard.config import Config
 from ratelimit_guard.config_file import from_dict
 from ratelimit_guard.live import open_live
@@ -178,7 +179,7 @@ class Scene:
         plan = self.guard.plan(request)
         assert plan is not None
         watch = self.watch(request)
-        checked = self.guard.check_body(request, plan, body, watch)
+        checked = guarded.Call(self.guard, request, plan, watch, None).check(body)
         if checked.decision.allowed:
             watch.observe(request, checked)
             self.told += checked.inspection is not None

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from live.helpers import calls, spin
 from ratelimit_guard import Guard
+from ratelimit_guard import call as guarded
 from ratelimit_guard.cli import app
 from ratelimit_guard.live import Answer
 from ratelimit_guard.operate import Desk
@@ -56,7 +57,7 @@ class Service:
         assert plan is not None
         watch = self.guard.watch(plan)
         assert watch is not None
-        checked = self.guard.check_body(request, plan, call.body, watch)
+        checked = guarded.Call(self.guard, request, plan, watch, None).check(call.body)
         if checked.decision.allowed and checked.inspection is not None:
             while not watch.live.observe(checked.inspection, plan.tenant, request=call.id, answer=Answer(call.answer)):
                 pass

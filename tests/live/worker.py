@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from live.helpers import calls, lookup, post
 from ratelimit_guard import Guard
+from ratelimit_guard import call as guarded
 from ratelimit_guard.simulate import SCENARIOS, generate
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def send(guard: Guard, call: Call, log: int) -> None:
     assert plan is not None
     watch = guard.watch(plan)
     assert watch is not None
-    checked = guard.check_body(request, plan, call.body, watch)
+    checked = guarded.Call(guard, request, plan, watch, None).check(call.body)
     restriction = checked.decision.restriction
     if checked.decision.allowed:
         if restriction is not None:

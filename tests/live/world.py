@@ -6,6 +6,7 @@ import json
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 
+from ratelimit_guard import call as guarded
 from ratelimit_guard.guard import Guard
 from ratelimit_guard.live import Answer
 from ratelimit_guard.request import Request
@@ -68,7 +69,7 @@ class World:
         assert plan is not None
         watch = self.guard.watch(plan)
         assert watch is not None
-        checked = self.guard.check_body(request, plan, body, watch)
+        checked = guarded.Call(self.guard, request, plan, watch, None).check(body)
         if checked.decision.allowed:
             watch.observe(request, checked, Answer(answer, tokens))
             self._told += 1
