@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from itertools import pairwise
 from typing import Any
@@ -104,7 +105,7 @@ def test_counts_that_are_none(count: Any) -> None:
         (200, []),
         (200, [(b"content-type", b"application/problem+json")]),
         (200, [(b"content-type", b"text/html")]),
-        (200, [*JSON, (b"content-encoding", b"gzip")]),
+        (200, [*JSON, (b"content-encoding", b"compress")]),
         (200, [(b"Content-Encoding", b"br"), *EVENTS]),
         (200, [(b"content-type", b"\xff\x00")]),
     ],
@@ -253,8 +254,19 @@ def test_lines_that_are_too_long_are_passed_over(piece: int) -> None:
     answer = AnswerText(200, EVENTS)
     raw = lines(delta("a")) + endless + b"\n" + lines(delta("b"))
     assert fed(answer, raw, tuple(range(0, len(raw), piece))) == ("ab", None)
-    answer = AnswerText(200, EVENTS)
-    for _ in range(10):
-        answer.feed(endless)
-    assert answer._events is not None
-    assert len(answer._events._line) <= MAX_LINE
+
+
+@pytest.mark.parametrize("headers", [JSON, EVENTS], ids=["json", "events"])
+def test_a_compressed_answer_is_read(headers: list[tuple[bytes, bytes]]) -> None:
+    raw = lines(*OPENAI) if headers is EVENTS else json.dumps(chat("hello", usage={"completion_tokens": 5})).encode()
+    for cuts in ((), (1, 10, 11, 40), tuple(range(len(raw)))):
+        answer = AnswerText(200, [*headers, (b"Content-Encoding", b" GZIP ")])
+        assert fed(answer, gzip.compress(raw), cuts) == ("Grüße, wörld 😀" if headers is EVENTS else "hello", 5)
+        assert answer.wanted
+
+
+@pytest.mark.parametrize("headers", [JSON, EVENTS], ids=["json", "events"])
+def test_an_answer_that_is_not_in_its_coding_is_given_up(headers: list[tuple[bytes, bytes]]) -> None:
+    answer = AnswerText(200, [*headers, (b"content-encoding", b"gzip")])
+    assert fed(answer, lines(*OPENAI), ()) == (None, None)
+    assert not answer.wanted

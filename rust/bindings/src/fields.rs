@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use ratelimit_guard_core::prompt::fields::{self, Parameter, Piece, Problem, Role, Span};
 use ratelimit_guard_core::prompt::json;
+use ratelimit_guard_core::tokens::estimate;
 
 #[pyclass(frozen, module = "ratelimit_guard.prompt")]
 pub struct Fields {
@@ -28,6 +29,17 @@ impl Fields {
     pub fn none(py: Python<'_>, problem: String) -> Self {
         let empty = fields::Fields::default();
         Self { problem: Some(problem), ..Self::new(&PyBytes::new(py, b""), &empty, None) }
+    }
+
+    /// Prompt tokens: estimated, and surely at least. What is too long or too deep to be read counts by its bytes; what
+    /// is no JSON is no prompt.
+    pub fn tokens(&self, py: Python<'_>) -> (u64, u64) {
+        let body = self.body.as_bytes(py);
+        match self.problem.as_deref() {
+            None => estimate::body(body, &self.pieces, self.places(Parameter::Tools)),
+            Some(problem) if problem.starts_with("too-") => (estimate::unread(body.len()), 0),
+            Some(_) => (0, 0),
+        }
     }
 
     /// The places where a parameter stands.

@@ -24,6 +24,7 @@ mod quota;
 mod result;
 mod space_saving;
 mod table;
+mod tokens;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -45,7 +46,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_submodule(&detector::module(module.py())?)?;
     module.add_submodule(&campaign::module(module.py())?)?;
     module.add_submodule(&audit::module(module.py())?)?;
-    module.add_submodule(&live::module(module.py())?)
+    module.add_submodule(&live::module(module.py())?)?;
+    module.add_submodule(&tokens::module(module.py())?)
 }
 
 fn sketches(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {

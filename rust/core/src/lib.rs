@@ -10,6 +10,7 @@
 //!
 //! **Beside the limits**, [`prompt`] reads what a request asks for, [`sketch`] summarises it, [`detector`] judges what
 //! an account asks in the long run, [`campaign`] which accounts act as one, and [`audit`] does so over recorded traffic.
+//! [`tokens`] counts what a call of a model uses.
 //! [`saved`] makes bytes of what they remember, for a process that takes over.
 //!
 //! ```
@@ -48,6 +49,7 @@ pub mod sketch;
 pub mod sync;
 pub mod table;
 pub mod time;
+pub mod tokens;
 pub mod vector;
 pub mod window;
 pub mod word;

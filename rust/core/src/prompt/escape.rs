@@ -27,7 +27,7 @@ fn unescape_unit(raw: &[u8]) -> (Option<char>, usize) {
 }
 
 /// The sixteen bits of a `\uXXXX` at the start of `raw`.
-fn unit(raw: &[u8]) -> Option<u32> {
+pub(crate) fn unit(raw: &[u8]) -> Option<u32> {
     let digits = raw.strip_prefix(b"\\u")?.get(..4)?;
     digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
 }

@@ -284,6 +284,17 @@ impl Open {
     }
 }
 
+/// Where the string that begins at `at`, behind its quote, ends in a checked body: at its closing quote.
+pub(crate) fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at = text_end(bytes, at.min(bytes.len()));
+        match bytes.get(at) {
+            Some(b'\\') => at += 2,
+            _ => return at,
+        }
+    }
+}
+
 /// The first quote, backslash or control character from here on; the length when there is none.
 #[inline(always)]
 fn text_end(bytes: &[u8], mut at: usize) -> usize {

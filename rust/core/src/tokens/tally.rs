@@ -1,0 +1,160 @@
+//! How many tokens a text has, by what its characters are.
+//!
+//! **Weights.** Byte-pair tokenizers have most words of English as one token, so a word costs at its first letter and
+//! little for the others; digits, marks and line ends cost one by one; other scripts cost by the character, which the
+//! first byte of its UTF-8 tells. The weights are least squares over prose, code, JSON, logs and the catalogues of 30
+//! languages, against the mean of `cl100k_base`, `o200k_base`, Gemma 3 and Claude 2 (scripts: the first three).
+//! Of each: English and code 0.9 to 1.1 of the truth, random base64 1.0, other languages 0.6 to 1.5 on the tokenizers
+//! since 2024; older ones need up to twice as many tokens for scripts other than Latin.
+//!
+//! **How.** What a byte costs depends on it and the byte before it only: so 32 of them are looked at together, and a
+//! text may be cut anywhere.
+
+use crate::prompt::escape::unescape;
+use crate::vector::wide;
+
+/// Parts of a token that weights are given in.
+pub const UNITS: u64 = 64;
+
+/// A letter that begins a word, or a hump of camel case.
+const START: u8 = 39;
+/// A capital behind a letter.
+const CAPITAL: u8 = 17;
+/// Any other letter.
+const LETTER: u8 = 8;
+/// Some tokenizers join three digits, others none.
+const DIGIT: u8 = 45;
+/// White space goes with the word behind it, and indentation is one token; not free, or a text of it would be.
+const SPACE: u8 = 2;
+const LINE_END: u8 = 56;
+/// A mark, and one behind another mark: `);` and `":` are single tokens.
+const MARK: u8 = 56;
+const NEXT_MARK: u8 = 12;
+/// A mark or line end behind the same one, as in a ruler.
+const REPEATED: u8 = 2;
+
+/// First bytes of characters, and the weight from there on. Continuation bytes, below them, weigh nothing.
+const LATIN: (u8, u8) = (0xc0, 77);
+const GREEK: (u8, u8) = (0xce, 40);
+const CYRILLIC: (u8, u8) = (0xd0, 27);
+/// Armenian and Hebrew.
+const HEBREW: (u8, u8) = (0xd4, 50);
+const ARABIC: (u8, u8) = (0xd8, 36);
+/// Characters of three bytes, which are near each other: Indic, Thai, kana, Han, Hangul, typographic marks.
+const ASIAN: (u8, u8) = (0xe0, 52);
+const EMOJI: (u8, u8) = (0xf0, 141);
+
+const BLOCK: usize = 32;
+
+/// A count in progress. Cost: 64 KB in 4 µs, three times that for much-escaped text; no allocation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    units: u64,
+    last: u8,
+}
+
+impl Tally {
+    /// Whole tokens so far, the begun one too.
+    pub fn tokens(self) -> u64 {
+        self.units.div_ceil(UNITS)
+    }
+
+    /// Count tokens that are known.
+    pub fn add_tokens(&mut self, tokens: u64) {
+        self.units = self.units.saturating_add(tokens.saturating_mul(UNITS));
+    }
+
+    /// Count bytes of a text at four a token, where it is not worth a look or cannot be had.
+    pub fn add_unread(&mut self, bytes: usize) {
+        self.units = self.units.saturating_add(bytes as u64 * (UNITS / 4));
+    }
+
+    /// Count text, which goes on where the text before ended. Bytes that are no UTF-8 are counted all the same.
+    pub fn add(&mut self, text: &[u8]) {
+        let Some(&end) = text.last() else { return };
+        let first = weight(self.last, text[0]);
+        let rest = wide(
+            #[inline(always)]
+            || weigh(text),
+        );
+        self.units = self.units.saturating_add(u64::from(first) + rest);
+        self.last = end;
+    }
+
+    /// Count the inside of a JSON string as what it stands for. Lone surrogates count as U+FFFD.
+    pub fn add_escaped(&mut self, mut raw: &[u8]) {
+        let mut utf8 = [0; 4];
+        while let Some(at) = memchr::memchr(b'\\', raw) {
+            self.add(&raw[..at]);
+            let (character, length) = unescape(&raw[at..]);
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            for byte in character.encode_utf8(&mut utf8).bytes() {
+                self.units += u64::from(weight(self.last, byte));
+                self.last = byte;
+            }
+            raw = &raw[at + length..];
+        }
+        self.add(raw);
+    }
+}
+
+/// The weight of all bytes but the first, which has none before it here.
+#[inline(always)]
+fn weigh(text: &[u8]) -> u64 {
+    let (mut before, mut bytes, mut units) = (text, &text[1..], 0);
+    while let (Some(left), Some(block)) = (before.first_chunk::<BLOCK>(), bytes.first_chunk::<BLOCK>()) {
+        let mut weights = [0; BLOCK];
+        for place in 0..BLOCK {
+            weights[place] = weight(left[place], block[place]);
+        }
+        units += u64::from(weights.iter().map(|weight| u32::from(*weight)).sum::<u32>());
+        (before, bytes) = (&before[BLOCK..], &bytes[BLOCK..]);
+    }
+    units + before.iter().zip(bytes).map(|(before, byte)| u64::from(weight(*before, *byte))).sum::<u64>()
+}
+
+/// What `byte` costs behind `before`. Without branches, so that compilers make vector code of it.
+#[inline(always)]
+fn weight(before: u8, byte: u8) -> u8 {
+    let (capital, digit) = (is_capital(byte), is_digit(byte));
+    let hump = capital & is_small(before);
+    let starts = !(is_letter(before) | (before >= 0x80)) | hump;
+    let letter = pick(starts, START, pick(capital, CAPITAL, LETTER));
+    let mark = pick(before == byte, REPEATED, pick(is_mark(before), NEXT_MARK, MARK));
+    let line_end = pick(before == byte, REPEATED, LINE_END);
+    let ascii = pick(byte == b'\n', line_end, pick(byte <= b' ', SPACE, mark));
+    let ascii = pick(is_letter(byte), letter, pick(digit, DIGIT, ascii));
+    let scripts = [LATIN, GREEK, CYRILLIC, HEBREW, ARABIC, ASIAN, EMOJI];
+    let other = scripts.iter().fold(0, |weight, script| pick(byte >= script.0, script.1, weight));
+    pick(byte < 0x80, ascii, other)
+}
+
+#[inline(always)]
+fn pick(condition: bool, yes: u8, no: u8) -> u8 {
+    if condition { yes } else { no }
+}
+
+#[inline(always)]
+fn is_small(byte: u8) -> bool {
+    byte.wrapping_sub(b'a') < 26
+}
+
+#[inline(always)]
+fn is_capital(byte: u8) -> bool {
+    byte.wrapping_sub(b'A') < 26
+}
+
+#[inline(always)]
+fn is_letter(byte: u8) -> bool {
+    is_small(byte | 0x20)
+}
+
+#[inline(always)]
+fn is_digit(byte: u8) -> bool {
+    byte.wrapping_sub(b'0') < 10
+}
+
+#[inline(always)]
+fn is_mark(byte: u8) -> bool {
+    (byte > b' ') & (byte < 0x80) & !is_letter(byte) & !is_digit(byte)
+}
