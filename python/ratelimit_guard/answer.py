@@ -22,6 +22,9 @@ MAX_TEXT = tokens.MAX_TEXT
 MAX_LINE = tokens.MAX_LINE
 """Longest line of a stream that is read, in bytes; longer ones are passed over."""
 
+BYTES_PER_TOKEN = 4
+"""Of an answer whose coding cannot be read: compressed documents hold more in them, compressed streams less."""
+
 KINDS: dict[bytes, Kind] = {b"application/json": "json", b"text/event-stream": "events"}
 
 
@@ -33,33 +36,59 @@ class AnswerText:
     kept. Not to be shared by threads. Cost: 2 µs in all for 1 KB of JSON, 1 µs for each event of a stream.
     """
 
-    __slots__ = ("_decoder", "_meter", "_room", "wanted")
+    __slots__ = ("_counts", "_decoder", "_meter", "_raw", "_room", "is_stream", "wanted")
 
-    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Headers as in an ASGI message. `wanted` says whether feeding is of use; it may become False."""
+    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, counts: bool = False) -> None:
+        """Headers as in an ASGI message. `wanted` says whether feeding is of use; it may become False, but not with
+        `counts`: then tokens are counted to the end, by bytes where nothing can be read.
+        """
         kind, coding = _read_headers(headers) if 200 <= status < 300 else (None, b"")
         self._decoder = Decoder(coding) if coding else None
-        self.wanted = kind is not None and (self._decoder is None or self._decoder.is_known)
+        self.wanted = kind is not None and (counts or self._decoder is None or self._decoder.is_known)
         self._meter = tokens.Meter(kind) if kind is not None else None
+        self.is_stream = kind == "events"
+        self._counts, self._raw = counts, 0
         # Of a document that is too long, a part would be read for the whole.
         self._room = MAX_ANSWER_BODY if kind == "json" else None
 
-    def feed(self, chunk: bytes) -> None:
-        """Take a piece of the body; where it was cut does not matter."""
+    @property
+    def is_coded(self) -> bool:
+        """Does it pass in a content coding?"""
+        return self._decoder is not None
+
+    def feed(self, chunk: bytes) -> int:
+        """Take a piece of the body; where it was cut does not matter. The tokens that it brought, as far as they show:
+        those of a document do at its end.
+        """
         if not self.wanted or self._meter is None:
-            return
-        chunk = bytes(chunk)
+            return 0
+        plain = bytes(chunk)
         if self._decoder is not None:
-            chunk = self._decoder.feed(chunk)
+            plain = self._decoder.feed(plain)
             if self._decoder.gave_up:
-                self._give_up()
-                return
-        if self._room is not None:
-            self._room -= len(chunk)
+                return self._unread(len(chunk))
+        if self._room is not None and not self._counts:
+            self._room -= len(plain)
             if self._room < 0:
-                self._give_up()
-                return
-        self._meter.feed(chunk)
+                return self._unread(len(chunk))
+        return self._meter.feed(plain)
+
+    def usage(self) -> tuple[int | None, int | None]:
+        """Tokens of prompt and answer as the upstream said them last, after the last piece."""
+        return (None, None) if (meter := self._read()) is None else meter.usage
+
+    def estimated(self) -> int:
+        """Tokens of the answer as far as they were seen, after the last piece."""
+        return self._raw // BYTES_PER_TOKEN + (0 if (meter := self._read()) is None else meter.estimated)
+
+    @property
+    def in_event(self) -> bool:
+        """Does a stream stand inside of an event?"""
+        return self._meter is not None and self._meter.in_event
+
+    def rest_of_event(self, chunk: bytes) -> int:
+        """How many bytes of `chunk`, which was not fed, belong to the event that stands open."""
+        return 0 if self._meter is None else self._meter.rest_of_event(chunk)
 
     def document(self) -> bytes | None:
         """The whole response, when it is a JSON document of bounded length."""
@@ -78,11 +107,15 @@ class AnswerText:
         """
         return None if (meter := self._read()) is None else meter.usage[1]
 
-    def _give_up(self) -> None:
-        """Of a stream, what was read until now counts."""
-        self.wanted = False
-        if self._room is not None:
-            self._meter = None
+    def _unread(self, size: int) -> int:
+        """Give up reading: of a stream, what was read until now counts."""
+        if not self._counts:
+            self.wanted = False
+            if self._room is not None:
+                self._meter = None
+            return 0
+        before, self._raw = self._raw, self._raw + size
+        return self._raw // BYTES_PER_TOKEN - before // BYTES_PER_TOKEN
 
     def _read(self) -> tokens.Meter | None:
         if self._meter is not None:

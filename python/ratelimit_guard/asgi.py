@@ -177,6 +177,8 @@ class _Passing(_Response):
             raise ConnectionResetError(EXHAUSTED)
         if message["type"] != "http.response.body" or self._passage is None:
             await super().send(message)
+            if self._passage is not None:
+                self._passage.began = True
             return
         chunk, more = self._passage.feed(message.get("body", b""), more=message.get("more_body", False))
         if chunk or not more:

@@ -123,7 +123,7 @@ class Call:
         if used is not None and checked.decision.tenant is not None:
             self._guard.tell_usage(UsageEvent(checked.decision.tenant, self.plan.rules.route, *used))
         # A caller who hangs up in the midst of an answer has it as far as that.
-        if self._watch is not None and passage.answer is not None:
+        if self._watch is not None and passage.began and passage.answer is not None:
             self._watch.observe(self.request, checked, passage.answer)
 
 

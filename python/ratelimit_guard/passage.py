@@ -37,6 +37,8 @@ class Passage:
 
     reads = True
     drops_usage = False
+    began = False
+    """Whether the server took the start of the response: before that nobody has been given anything."""
 
     def __init__(self, dialect: Dialect, spending: Spending | None, tokens: Tokens | None, need: Need | None) -> None:
         """`spending` is what was reserved, if anything; `tokens` and `need` are there where tokens are counted."""
@@ -54,7 +56,7 @@ class Passage:
         self._succeeded = 200 <= status < 300
         if not self._succeeded or not self.reads:
             return headers
-        answer = self.answer = AnswerText(status, headers)
+        answer = self.answer = AnswerText(status, headers, counts=self._tokens is not None)
         if self._tokens is None or not answer.is_stream or answer.is_coded:
             return headers
         self._stream = Stream()
@@ -137,16 +139,17 @@ class Passage:
             return None
         self._ended = True
         answer = self.answer
-        if not self._succeeded or answer is None or tokens is None or need is None:
+        if not self._succeeded or not self.began or answer is None or tokens is None or need is None:
             spending.release()
             return None if tokens is None or need is None else (need.model, 0, 0, need.estimated, 0, "failed")
         usage = answer.usage()
-        counted = max(self._spent, tokens.spent(need, answer.estimated))
+        seen = answer.estimated()
+        counted = max(self._spent, tokens.spent(need, seen))
         output = counted if usage[1] is None else usage[1]
         if not self._completed or self.cut:
             output = max(output, counted)
         else:
-            tokens.learn(need, answer.estimated, usage)
+            tokens.learn(need, seen, usage)
         spending.settle(usage[0], output)
         used = need.ask.input if usage[0] is None else usage[0]
         return need.model, used, output, need.estimated, counted, self._how

@@ -112,6 +112,7 @@ class Passing:
         passage = self._passage = self._call.passage()
         kept = passage.start(code, fields)
         write = self._start_response(status, headers if kept is fields else native(kept), *exc_info)
+        passage.began = True
 
         def counting(data: bytes) -> Any:
             return write(passage.feed(data, more=True)[0])

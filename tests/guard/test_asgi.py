@@ -30,6 +30,7 @@ REFUSED = {
     "content-type",
     "content-length",
     "cache-control",
+    "x-request-id",
 }
 
 
