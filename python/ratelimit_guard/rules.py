@@ -28,7 +28,7 @@ class Charge:
         """
         self.acquire: Callable[[tuple[str, ...], int, bool], LimitResult] = bound.acquire_each
         self.peek: Callable[[tuple[str, ...], int], LimitResult] = bound.peek_each
-        self.reserve: Callable[..., Reservation] = getattr(bound, "reserve", None)
+        self.reserve: Callable[..., Reservation] = bound.reserve
         self._partitions = partitions
 
     def take(
