@@ -15,6 +15,7 @@ from ratelimit_guard.errors import (
 from ratelimit_guard.limiter import AsyncLimiter, Limiter
 from ratelimit_guard.permit import AsyncPermit, Permit
 from ratelimit_guard.policy import Policy
+from ratelimit_guard.reservation import AsyncReservation, Reservation
 from ratelimit_guard.stores import MemoryStore, SharedStore, Store
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "AccessBlocked",
     "AsyncLimiter",
     "AsyncPermit",
+    "AsyncReservation",
     "ConfigError",
     "Decision",
     "DecisionEvent",
@@ -42,6 +44,7 @@ __all__ = [
     "RateLimitExceeded",
     "RateLimitGuardError",
     "Request",
+    "Reservation",
     "SharedStore",
     "Store",
     "StoreError",

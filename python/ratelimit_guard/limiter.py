@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.permit import PendingPermit, Permit
 from ratelimit_guard.policy import Policy, policies_of
+from ratelimit_guard.reservation import PendingReservation, Reservation
 from ratelimit_guard.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.policy import Quotas
-    from ratelimit_guard.stores import OnFull, Store
+    from ratelimit_guard.stores import Hold, OnFull, Store
 
 
 class _Bound:
@@ -48,6 +49,10 @@ class _Bound:
     def namespace(self) -> str:
         """What keeps equal policy names of one store apart."""
         return self._namespace
+
+    def _reserve(self, key: str | bytes, cost: int, input_tokens: int, output_tokens: int, least: int | None) -> Hold:
+        must = (1 if output_tokens else 0) if least is None else least
+        return self._bound.reserve((key,) * len(self._policies), cost, input_tokens, output_tokens, least=must)
 
     def __repr__(self) -> str:
         """Quotas, namespace and store."""
@@ -110,6 +115,23 @@ class Limiter(_Bound):
         """
         return Permit(self._bound.permit(key, cost, confirmed))
 
+    def reserve(
+        self,
+        key: str | bytes,
+        *,
+        cost: int = 1,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        least: int | None = None,
+    ) -> Reservation:
+        """Reserve what a call of a model needs, of every policy by its unit, or nothing.
+
+        Policies of requests and cost pay `cost`, those of tokens input, output or both, those of concurrent requests a
+        slot. Input is an estimate: one that is more than a whole quota is charged as that. Of `output_tokens` as much as
+        fits is reserved, at least `least`; without it one, if any. `with` settles what was spent.
+        """
+        return Reservation(self._reserve(key, cost, input_tokens, output_tokens, least))
+
 
 class AsyncLimiter(_Bound):
     """Limits calls per key from coroutines; built like a `Limiter`. Memory and shared stores answer without suspending.
@@ -143,3 +165,18 @@ class AsyncLimiter(_Bound):
         Errors and meaning are those of `Limiter.permit`.
         """
         return PendingPermit(partial(self._bound.permit, key, cost, confirmed))
+
+    def reserve(
+        self,
+        key: str | bytes,
+        *,
+        cost: int = 1,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        least: int | None = None,
+    ) -> PendingReservation:
+        """Reserve at `async with`, or at `await` when you settle it yourself; once for each call.
+
+        Errors and meaning are those of `Limiter.reserve`.
+        """
+        return PendingReservation(partial(self._reserve, key, cost, input_tokens, output_tokens, least))

@@ -145,6 +145,17 @@ class Table:
         Walks the whole table, about 2 ns per cell while other threads go on, and touches each of its pages: for
         operators, not for requests.
         """
+    def leases(self) -> dict[str, int]:
+        """What reservations hold: `live`, `reclaimed` and `unlisted`.
+
+        `live` entries of the ledger are in use, `reclaimed` were taken back from processes that died or were stopped,
+        and for `unlisted` reservations it had no room: what those hold comes back only when its window ends.
+        """
+    def keep(self) -> int:
+        """Make a round of the keeper now: renew this process's leases, take back those of dead ones; how many.
+
+        A thread does so each second from a process's first reservation on, except under a `ManualClock`.
+        """
     def limiter(
         self,
         namespace: str,
@@ -154,7 +165,8 @@ class Table:
         """Bind named quotas to this table.
 
         `ConfigError` for none, more than 16, duplicate or malformed names, a namespace that is no text and an unknown
-        `on_full`.
+        `on_full`. The first one of a shared table that counts tokens or concurrent requests opens the ledger of leases
+        beside it, and waits and fails as `shared` does.
         """
 
 @final
@@ -187,6 +199,69 @@ class TableLimiter:
 
         `UsageError` when no policy counts concurrent requests.
         """
+    @property
+    def is_metered(self) -> bool:
+        """Whether some policy counts tokens or concurrent requests."""
+    def reserve(
+        self,
+        keys: tuple[str | bytes, ...],
+        units: int = 1,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        *,
+        surely: int = 0,
+        least: int = 0,
+        firm: bool = False,
+        account: str | bytes | None = None,
+        confirmed: bool = True,
+    ) -> Reservation:
+        """Reserve what a call of a model needs, a key for every policy: all pay or none pays.
+
+        A policy is paid by its unit: `units` of requests and of cost, a slot of concurrent requests, input, output, or
+        both of tokens. Of `output_tokens` as much as fits is reserved, at least `least` (at most `output_tokens`).
+        Input is an estimate, of which the call surely has `surely`: where these and `least` fit into a quota, an
+        estimate that does not is cut to it. Numbers of tokens beyond `MAX_LIMIT` count as that.
+
+        An `account` without a reservation in flight is not refused because others hold output that they have not spent:
+        it goes into debt, by at most as much. Nobody looks past a `firm` reservation. A token bucket remembers debts of
+        a sixteenth of its size beyond empty, so there it is by at most that.
+
+        `UsageError` as for `acquire_each`. About a microsecond, and when an account is refused some nanoseconds for each
+        reservation in flight on this host.
+        """
+
+@final
+class Reservation:
+    """What a call holds until `settle` or `release`, or the reason why it holds nothing. True when admitted.
+
+    Thread-safe. One that is dropped is settled as spent. Permits are renewed while it is open, and what a killed process
+    held is taken back. It belongs to the process that made it: in a forked child its methods change nothing.
+    """
+
+    @property
+    def result(self) -> LimitResult:
+        """The answer of the admission."""
+    @property
+    def spent(self) -> int:
+        """Output tokens told to `spend` so far."""
+    def spend(self, output_tokens: int, slice: int) -> bool:
+        """Tell that so many output tokens have passed.
+
+        They are taken from what is reserved; when that is used up, the missing ones are charged and up to `slice` more,
+        as much as fits. False: the missing ones did not fit; they became a debt, and nothing more should be sent. True,
+        and nothing changes, when refused or ended. About a tenth of a microsecond while the reserve lasts.
+        """
+    def charge(self, units: int) -> LimitResult:
+        """Take `units` more of every policy of requests and cost, or of none; of an ended reservation only ask."""
+    def settle(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
+        """End with the real usage; None: as reserved, and as spent so far.
+
+        What was charged beyond it is given back, what is missing becomes a debt; permits are freed. Without effect when
+        ended.
+        """
+    def release(self) -> None:
+        """End with nothing used: tokens and permits are given back, requests and cost stay charged."""
+    def __bool__(self) -> bool: ...
 
 @final
 class Permit:
@@ -213,4 +288,4 @@ MAX_POLICIES: int
 MAX_LIMIT: int
 DEFAULT_CAPACITY: int
 LAYOUT_VERSION: int
-RESERVED_SUFFIXES: tuple[str, str, str]  # of the files beside a table: its lock, and a table not yet complete
+RESERVED_SUFFIXES: tuple[str, str, str, str]  # of the files beside a table: lock, unfinished copy, detector, leases

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.policy import Policy
 
-__all__ = ["BoundLimiter", "MemoryStore", "OnFull", "SharedStore", "Slot", "Store"]
+__all__ = ["BoundLimiter", "Hold", "MemoryStore", "OnFull", "SharedStore", "Slot", "Store"]
 
 OnFull = Literal["refuse", "allow"]
 
@@ -32,6 +32,32 @@ class Slot(Protocol):
 
     def renew(self) -> bool:
         """Start the lease anew. False when the slot is gone."""
+        ...
+
+
+class Hold(Protocol):
+    """What a call of a model holds, or the reason why it holds nothing."""
+
+    @property
+    def result(self) -> LimitResult:
+        """The answer of the limit; it is false when nothing was reserved."""
+        ...
+
+    @property
+    def spent(self) -> int:
+        """Output tokens told to `spend` so far."""
+        ...
+
+    def spend(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """Tell that output has passed; reserve up to `slice` more when needed. False: it did not fit, a debt."""
+        ...
+
+    def settle(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
+        """End with the real usage."""
+        ...
+
+    def release(self) -> None:
+        """End with nothing used."""
         ...
 
 
@@ -55,6 +81,18 @@ class BoundLimiter(Protocol):
 
     def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> Slot:
         """Take a slot in flight and `cost` units of every other policy, or nothing."""
+        ...
+
+    def reserve(
+        self,
+        keys: tuple[str | bytes, ...],
+        units: int = 1,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        *,
+        least: int = 0,
+    ) -> Hold:
+        """Reserve what a call of a model needs, a key for every policy: all pay or none pays."""
         ...
 
 

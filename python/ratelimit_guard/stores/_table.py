@@ -28,6 +28,17 @@ class TableStore:
         """Give the policies their counters. `ConfigError` for none, more than 16, or two of one name."""
         return self._table.limiter(namespace, [(policy.name, policy.quota) for policy in policies], on_full)
 
+    def leases(self) -> dict[str, int]:
+        """`live`, `reclaimed` and `unlisted`: what reservations hold, for operators. Cheap."""
+        return self._table.leases()
+
+    def keep(self) -> int:
+        """Renew this process's leases and take back those of dead ones, now; how many.
+
+        For tests with a `ManualClock`: otherwise a thread does so each second.
+        """
+        return self._table.keep()
+
     def stats(self) -> dict[str, int]:
         """`cells`, `live`, `full_refused` and `full_allowed`, for operators.
 

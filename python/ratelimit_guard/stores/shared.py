@@ -27,7 +27,7 @@ class SharedStore(TableStore):
     threads go on.
 
     `ConfigError` for a path that no file can have or that ends like the helper files beside a table
-    (`.ratelimit-guard-lock`, `.ratelimit-guard-new`), and for a capacity outside 1..2**31.
+    (`.ratelimit-guard-lock`, `-new`, `-detector`, `-leases`), and for a capacity outside 1..2**31.
     `StoreError` when the file or its directory belongs to somebody else, is a symlink, cannot be written, is damaged
     or of another version or capacity, or when there is no room for it.
     """

@@ -36,19 +36,35 @@ pub fn with_key<T>(key: &Bound<'_, PyAny>, with: impl FnOnce(&[u8]) -> Result<T,
 #[derive(Clone, Copy)]
 pub struct Cost(pub u64);
 
+/// Tokens to reserve or to spend, likewise.
+#[derive(Clone, Copy)]
+pub struct Tokens(pub u64);
+
 impl<'py> FromPyObject<'_, 'py> for Cost {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let py = value.py();
-        value.extract::<u64>().map(Self).or_else(|trouble| {
-            if trouble.is_instance_of::<PyOverflowError>(py) && value.gt(0)? {
-                return Ok(Self(u64::MAX));
-            }
-            let given = instead(&value, &trouble);
-            Err(exception(py, &Error::usage(format!("cost must be a whole number from 0, got {given}"))))
-        })
+        units("cost", &value).map(Self)
     }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Tokens {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        units("number of tokens", &value).map(Self)
+    }
+}
+
+#[inline]
+fn units(what: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    value.extract::<u64>().or_else(|trouble| {
+        if trouble.is_instance_of::<PyOverflowError>(value.py()) && value.gt(0)? {
+            return Ok(u64::MAX);
+        }
+        let given = instead(value, &trouble);
+        Err(exception(value.py(), &Error::usage(format!("{what} must be a whole number from 0, got {given}"))))
+    })
 }
 
 /// How many, of a setting that starts at 1. `ConfigError` for what is no whole number or does not fit 64 bits; the core

@@ -1,15 +1,18 @@
 //! `TableLimiter`: policies bound to a table.
 
-use crate::arguments::{Cost, with_key};
+use crate::arguments::{Cost, Tokens, with_key};
 use crate::clock::AnyClock;
 use crate::error::OrRaise;
 use crate::permit::Permit;
+use crate::reservation::Reservation;
 use crate::result::{LimitResult, PolicyName};
 use arrayvec::ArrayVec;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use ratelimit_guard_core::hash::Digest;
 use ratelimit_guard_core::limiter::{Limiter, MAX_POLICIES};
+use ratelimit_guard_core::reservation::admit::Ask;
+use ratelimit_guard_host::keeper::Leases;
 use ratelimit_guard_host::mapping::Mapping;
 use std::sync::Arc;
 
@@ -18,15 +21,17 @@ pub struct TableLimiter {
     limiter: Arc<Limiter<Mapping>>,
     clock: Arc<AnyClock>,
     names: Arc<[PolicyName]>,
+    /// Of a limiter that counts tokens or concurrent requests.
+    leases: Option<Arc<Leases>>,
 }
 
 /// One more than can be right, so that the core finds fault with any longer tuple too.
 type Digests = ArrayVec<Digest, { MAX_POLICIES + 1 }>;
 
 impl TableLimiter {
-    pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>) -> Self {
+    pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>, leases: Option<Arc<Leases>>) -> Self {
         let names = limiter.counters().iter().map(|counter| PolicyName::new(counter.name.clone())).collect();
-        Self { limiter, clock, names }
+        Self { limiter, clock, names, leases }
     }
 
     fn digests(&self, keys: &Bound<'_, PyTuple>) -> PyResult<Digests> {
@@ -81,5 +86,44 @@ impl TableLimiter {
         let (outcome, receipts) = with_key(key, |key| self.limiter.permit(key, cost.0, confirmed, &*self.clock))?;
         let result = Py::new(py, LimitResult::new(outcome, &self.names))?;
         Ok(Permit::new(result, self.limiter.clone(), self.clock.clone(), receipts))
+    }
+
+    #[getter]
+    fn is_metered(&self) -> bool {
+        self.leases.is_some()
+    }
+
+    #[pyo3(
+        signature = (
+            keys, units = Cost(1), input_tokens = Tokens(0), output_tokens = Tokens(0), *,
+            surely = Tokens(0), least = Tokens(0), firm = false, account = None, confirmed = true
+        ),
+        text_signature = "($self, keys, units=1, input_tokens=0, output_tokens=0, *, surely=0, least=0, firm=False, account=None, confirmed=True)",
+    )]
+    #[allow(clippy::too_many_arguments)] // as many as Python passes
+    fn reserve(
+        &self,
+        keys: &Bound<'_, PyTuple>,
+        units: Cost,
+        input_tokens: Tokens,
+        output_tokens: Tokens,
+        surely: Tokens,
+        least: Tokens,
+        firm: bool,
+        account: Option<&Bound<'_, PyAny>>,
+        confirmed: bool,
+    ) -> PyResult<Reservation> {
+        let (py, digests) = (keys.py(), self.digests(keys)?);
+        let hash = |account| with_key(account, |account| self.limiter.digest(account));
+        let account = account.map(hash).transpose()?.map_or(0, |digest| digest.0[0].max(1));
+        let (units, input, output) = (units.0, input_tokens.0, output_tokens.0);
+        let ask = Ask { units, input, surely: surely.0, output, least: least.0, firm, account, confirmed };
+        let ledger = self.leases.as_ref().map(|leases| leases.ledger());
+        let (outcome, held) = self.limiter.reserve(&digests, &ask, ledger, &*self.clock).or_raise(py)?;
+        if let (Some(leases), AnyClock::Machine) = (&self.leases, &*self.clock) {
+            leases.watch();
+        }
+        let result = Py::new(py, LimitResult::new(outcome, &self.names))?;
+        Ok(Reservation::new(result, self.names.clone(), self.clock.clone(), held, self.leases.clone()))
     }
 }

@@ -38,6 +38,31 @@ pub struct Receipt {
     trace: Trace,
 }
 
+/// What is to be charged.
+#[derive(Clone, Copy, Debug)]
+pub struct Bill {
+    /// Units.
+    pub cost: u64,
+    /// Whether they fit or not: a debt. What the cell cannot remember of it is not taken.
+    pub forced: bool,
+    /// Did somebody vouch for the key?
+    pub confirmed: bool,
+}
+
+impl Bill {
+    /// A rule as this bill is charged by it.
+    #[inline]
+    fn bend(&self, rule: Rule) -> Rule {
+        if self.forced { rule.unlimited() } else { rule }
+    }
+
+    /// Units to take from a cell in this state by a rule already bent.
+    #[inline]
+    fn units(&self, rule: &Rule, seen: &Snapshot, now: Nanos) -> u64 {
+        if self.forced { self.cost.min(rule.assess(seen, 0, now).remaining) } else { self.cost }
+    }
+}
+
 /// What became of a charge.
 pub enum Charge {
     /// The answer, and the receipt if something was taken.
@@ -77,20 +102,32 @@ impl Counter {
 
     /// What [`Counter::charge`] would answer. Pure.
     pub fn assess<M: Memory>(&self, table: &Table<M>, found: Option<Found<'_>>, cost: u64, now: Nanos) -> Answer {
-        if let Some(Found { cell, generation, is_live: true }) = found {
-            let snapshot = cell.snapshot();
-            if snapshot.head.generation() == generation {
-                return self.assess_snapshot(table, &snapshot, cost, now);
-            }
+        match self.state(table, found, now) {
+            Some((rule, snapshot)) => rule.assess(&snapshot, cost, now),
+            None => self.rule.unused(cost),
         }
-        self.rule.unused(cost)
     }
 
-    fn assess_snapshot<M: Memory>(&self, table: &Table<M>, snapshot: &Snapshot, cost: u64, now: Nanos) -> Answer {
-        if snapshot.head.quota() < self.number {
-            return self.rule.assess(&self.inherited(table, snapshot, now), cost, now);
+    /// Units that could be taken, negative when in debt; and the most that a forced charge could take. Pure.
+    pub fn balance<M: Memory>(&self, table: &Table<M>, found: Option<Found<'_>>, now: Nanos) -> (i64, u64) {
+        let Some((rule, snapshot)) = self.state(table, found, now) else {
+            return (self.rule.capacity() as i64, self.rule.unlimited().capacity());
+        };
+        let beyond = rule.unlimited().assess(&snapshot, 0, now);
+        (beyond.remaining as i64 - (beyond.limit - rule.capacity()) as i64, beyond.remaining)
+    }
+
+    /// The rule that counts for a cell, and the cell under it. None: nothing was charged in this life.
+    fn state<M: Memory>(&self, table: &Table<M>, found: Option<Found<'_>>, now: Nanos) -> Option<(Rule, Snapshot)> {
+        let Some(Found { cell, generation, is_live: true }) = found else { return None };
+        let snapshot = cell.snapshot();
+        if snapshot.head.generation() != generation {
+            return None;
         }
-        self.rule_of(table, snapshot.head).assess(snapshot, cost, now)
+        if snapshot.head.quota() < self.number {
+            return Some((self.rule, self.inherited(table, &snapshot, now)));
+        }
+        Some((self.rule_of(table, snapshot.head), snapshot))
     }
 
     /// The rule under which a head was written; this counter's own, unless a later quota of the policy has been there.
@@ -114,28 +151,29 @@ impl Counter {
         Snapshot::fresh(head, self.rule.expiry(payload, seen))
     }
 
-    /// Take `cost` units of the key's quota if they fit; `found` says where the key lived a moment ago.
+    /// Take the units of the key's quota if they fit or must; `found` says where the key lived a moment ago.
     #[inline]
     pub fn charge<'t, M: Memory>(
         &self,
         table: &'t Table<M>,
         key: Digest,
         mut found: Option<Found<'t>>,
-        cost: u64,
-        confirmed: bool,
+        bill: Bill,
         now: Nanos,
     ) -> Charge {
         let digest = key.under(self.salt);
         for _ in 0..MAX_LOOKS {
             match found {
                 Some(Found { cell, generation, is_live: true }) => {
-                    if let Some((answer, receipt)) = self.charge_cell(table, &cell, generation, cost, now) {
+                    if let Some((answer, receipt)) = self.charge_cell(table, &cell, generation, &bill, now) {
                         return Charge::Done(answer, receipt);
                     }
                 }
                 // Nothing can be taken, so nothing is written and no cell is spent on it.
-                _ if cost == 0 || cost > self.rule.capacity() => return Charge::Done(self.rule.unused(cost), None),
-                _ => match self.move_in(table, digest, found, cost, confirmed, now) {
+                _ if bill.cost == 0 || bill.cost > bill.bend(self.rule).capacity() => {
+                    return Charge::Done(self.rule.unused(bill.cost), None);
+                }
+                _ => match self.move_in(table, digest, found, &bill, now) {
                     Ok(Some((answer, receipt))) => return Charge::Done(answer, Some(receipt)),
                     Ok(None) => {}
                     Err(free_at) => return Charge::Full(free_at),
@@ -153,7 +191,7 @@ impl Counter {
         table: &Table<M>,
         cell: &Cell<'_>,
         generation: Generation,
-        cost: u64,
+        bill: &Bill,
         now: Nanos,
     ) -> Option<(Answer, Option<Receipt>)> {
         for _ in 0..MAX_TRIES {
@@ -163,10 +201,11 @@ impl Counter {
                 return None;
             }
             if head.quota() < self.number {
-                let answer = self.succeed(table, cell, &snapshot, cost, now)?;
+                let answer = self.succeed(table, cell, &snapshot, bill, now)?;
                 return Some((answer, None));
             }
-            match self.rule_of(table, head).charge(cell, &snapshot, cost, now) {
+            let rule = bill.bend(self.rule_of(table, head));
+            match rule.charge(cell, &snapshot, bill.units(&rule, &snapshot, now), now) {
                 Step::Charged(answer, trace) => {
                     return Some((answer, Some(Receipt { cell: cell.index, generation, trace })));
                 }
@@ -185,11 +224,12 @@ impl Counter {
         table: &Table<M>,
         cell: &Cell<'_>,
         snapshot: &Snapshot,
-        cost: u64,
+        bill: &Bill,
         now: Nanos,
     ) -> Option<Answer> {
-        let inherited = self.inherited(table, snapshot, now);
-        let answer = self.rule.assess(&inherited, cost, now);
+        let (inherited, rule) = (self.inherited(table, snapshot, now), bill.bend(self.rule));
+        let cost = bill.units(&rule, &inherited, now);
+        let answer = rule.assess(&inherited, cost, now);
         if cost > 0 && answer.allowed {
             self.replace(table, cell, snapshot, inherited.head, now);
             return None;
@@ -204,15 +244,15 @@ impl Counter {
         table: &Table<M>,
         digest: Digest,
         found: Option<Found<'_>>,
-        cost: u64,
-        confirmed: bool,
+        bill: &Bill,
         now: Nanos,
     ) -> Result<Option<(Answer, Receipt)>, Nanos> {
+        let rule = bill.bend(self.rule);
         let (cell, generation) = match found {
             Some(Found { cell, generation, .. }) => (table.cell(cell.index), generation),
-            None => table.take(digest, confirmed, now)?,
+            None => table.take(digest, bill.confirmed, now)?,
         };
-        let Some(payload) = self.prepare(&cell, generation, cost, now) else { return Ok(None) };
+        let Some(payload) = prepare(&rule, &cell, generation, bill.cost, now) else { return Ok(None) };
         if !table.rivals_gave_way(digest, &cell) {
             // Also if somebody else began: should he have died, the key would for ever be found moving in here.
             vacate(&cell, Key::new(digest.0[0], generation), Head::free(generation));
@@ -223,27 +263,8 @@ impl Counter {
             return Ok(None);
         }
         let answer = self.rule.assess(&Snapshot::fresh(head, cell.expiry().nanos()), 0, now);
-        let trace = self.rule.first_trace(payload, cost, now);
+        let trace = rule.first_trace(payload, bill.cost, now);
         Ok(Some((answer, Receipt { cell: cell.index, generation, trace })))
-    }
-
-    /// Set the expiry of a cell that is being moved into, clear its past, and say which payload it begins with.
-    fn prepare(&self, cell: &Cell<'_>, generation: Generation, cost: u64, now: Nanos) -> Option<u64> {
-        for _ in 0..MAX_TRIES {
-            let seen = cell.expiry();
-            let snapshot = cell.snapshot();
-            if snapshot.head != Head::free(generation) {
-                return None;
-            }
-            let known = if seen.generation() == generation { seen.nanos() } else { 0 };
-            let payload = self.rule.holding(cost, now, known);
-            let expiry = Expiry::new(generation, self.rule.expiry(payload, now).max(known));
-            if seen == expiry && cell.clear_past(&snapshot, generation) {
-                return Some(payload);
-            }
-            cell.swap_expiry(seen, expiry);
-        }
-        None
     }
 
     /// Swap the head for one of another quota or life. What an eighth life before left is cleared before a life begins.
@@ -297,14 +318,14 @@ impl Counter {
         held
     }
 
-    /// Start a permit's lease anew. None: it has ended.
+    /// Start a permit's lease anew: the receipt of a second slot, after which the first is to be given back. None: the
+    /// lease has ended.
     pub fn renew<M: Memory>(&self, table: &Table<M>, receipt: &Receipt, now: Nanos) -> Option<Receipt> {
         let cell = table.cell(receipt.cell);
         for _ in 0..MAX_LOOKS {
             let snapshot = cell.snapshot();
             let window = self.held(table, &snapshot, receipt, now)?;
             if let Step::Charged(_, trace) = window.unlimited().charge(&cell, &snapshot, 1, now) {
-                self.refund(table, receipt, || now);
                 return Some(Receipt { trace, ..*receipt });
             }
         }
@@ -318,7 +339,73 @@ impl Counter {
     }
 }
 
+/// Set the expiry of a cell that is being moved into, clear its past, and say which payload it begins with.
+fn prepare(rule: &Rule, cell: &Cell<'_>, generation: Generation, cost: u64, now: Nanos) -> Option<u64> {
+    for _ in 0..MAX_TRIES {
+        let seen = cell.expiry();
+        let snapshot = cell.snapshot();
+        if snapshot.head != Head::free(generation) {
+            return None;
+        }
+        let known = if seen.generation() == generation { seen.nanos() } else { 0 };
+        let payload = rule.holding(cost, now, known);
+        let expiry = Expiry::new(generation, rule.expiry(payload, now).max(known));
+        if seen == expiry && cell.clear_past(&snapshot, generation) {
+            return Some(payload);
+        }
+        cell.swap_expiry(seen, expiry);
+    }
+    None
+}
+
+/// Give back `cost` units of a charge at about `at` of which only place, life and mark are known (see [`Rule::trace`]).
+pub fn give_back<M: Memory>(table: &Table<M>, place: (usize, Generation), mark: u64, cost: u64, at: Nanos, now: Nanos) {
+    let (index, generation) = place;
+    let cell = table.cell(index);
+    for _ in 0..MAX_LOOKS {
+        let snapshot = cell.snapshot();
+        if snapshot.head.generation() != generation || !snapshot.head.is_live() {
+            break;
+        }
+        let Some(rule) = table.registry().quota(snapshot.head.quota()).map(|quota| Rule::of(&quota)) else { break };
+        if rule.refund(&cell, &snapshot, &rule.trace(mark, cost, at), now) {
+            break;
+        }
+    }
+}
+
 impl Receipt {
+    /// Units charged and not yet given back.
+    pub fn cost(&self) -> u64 {
+        self.trace.cost
+    }
+    /// The instant of the charge.
+    pub fn at(&self) -> Nanos {
+        self.trace.at
+    }
+    /// Cell and life.
+    pub fn place(&self) -> (usize, Generation) {
+        (self.cell, self.generation)
+    }
+    /// See [`Trace::mark`].
+    pub fn mark(&self) -> u64 {
+        self.trace.mark()
+    }
+
+    /// Take up to `cost` units out of this receipt, to be given back.
+    pub fn split(&mut self, cost: u64) -> Self {
+        Self { trace: self.trace.split(cost), ..*self }
+    }
+
+    /// Add a later charge. False: it counts for another cell, life or epoch.
+    pub fn add(&mut self, later: &Self) -> bool {
+        let alike = self.place() == later.place() && self.trace.before == later.trace.before;
+        if alike {
+            (self.trace.cost, self.trace.after) = (self.trace.cost + later.trace.cost, Trace::PART);
+        }
+        alike
+    }
+
     /// Is the cell still in the life of the charge?
     fn holds(&self, snapshot: &Snapshot) -> bool {
         snapshot.head.generation() == self.generation && snapshot.head.is_live()

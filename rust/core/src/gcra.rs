@@ -19,6 +19,9 @@ const MAX_TOLERANCE: u128 = 1 << 45;
 const FINEST: i32 = 32;
 const CIRCLE: u64 = 1 << PAYLOAD_BITS;
 
+/// A bucket remembers debts of a sixteenth of its size beyond empty: half of what its cells outlive it by.
+const DEBT_PART: u64 = 16;
+
 /// A token bucket made ready for cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
@@ -61,6 +64,14 @@ impl Bucket {
     /// Size of the bucket in units.
     pub fn burst(&self) -> u64 {
         self.burst
+    }
+
+    /// See [`crate::rule::Rule::unlimited`]. Its cells live as long, or it would take another time for the cell's.
+    pub fn unlimited(&self) -> Self {
+        let burst = self.burst + self.burst / DEBT_PART;
+        let tolerance = self.increment * burst;
+        let lifetime = self.nanos(self.tolerance + 1) + self.slack;
+        Self { burst, tolerance, slack: lifetime.saturating_sub(self.nanos(tolerance + 1)), ..*self }
     }
 
     /// See [`crate::rule::Rule::allows`].

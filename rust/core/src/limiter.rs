@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use crate::counter::{Charge, Counter, Receipt};
+use crate::counter::{Bill, Charge, Counter, Receipt};
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::layout::{WORD_FULL_ALLOWED, WORD_FULL_REFUSED};
@@ -28,7 +28,7 @@ pub const MAX_POLICIES: usize = 16;
 const UNASKED: Answer = Answer { allowed: false, limit: 0, remaining: 0, reset_after: Nanos(0), retry_after: Nanos(0) };
 
 /// One receipt per policy at most: no heap on the way of a decision.
-type Receipts = ArrayVec<(usize, Receipt), MAX_POLICIES>;
+pub type Receipts = ArrayVec<(usize, Receipt), MAX_POLICIES>;
 
 /// What to answer to a new key when no cell is free for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl<M: Memory> Limiter<M> {
         if !self.counts_permits {
             return Err(Error::usage("no policy counts concurrent-requests: use acquire() instead of permit()"));
         }
-        let cost_of = |counter: &Counter| if counter.counts_permits() { 1 } else { cost };
+        let cost_of = |index: usize| if self.counters[index].counts_permits() { 1 } else { cost };
         let mut receipts = Receipts::new();
         let outcome = self.take(|_| key, cost_of, confirmed, clock, &mut receipts);
         receipts.retain(|(index, _)| self.counters[*index].counts_permits());
@@ -167,7 +167,7 @@ impl<M: Memory> Limiter<M> {
         Ok(self.assess(|index| keys[index], |_| cost, clock.now()))
     }
 
-    fn check_keys(&self, keys: &[Digest]) -> Result<(), Error> {
+    pub(crate) fn check_keys(&self, keys: &[Digest]) -> Result<(), Error> {
         if keys.len() == self.counters.len() {
             return Ok(());
         }
@@ -199,13 +199,23 @@ impl<M: Memory> Limiter<M> {
         let any = !receipts.is_empty();
         let renewed = receipts.iter_mut().fold(any, |all, (index, receipt)| {
             let fresh = self.counters[*index].renew(&self.table, receipt, now);
-            *receipt = fresh.unwrap_or(*receipt);
+            if let Some(fresh) = fresh {
+                self.counters[*index].refund(&self.table, &std::mem::replace(receipt, fresh), || now);
+            }
             fresh.is_some() & all
         });
         if !renewed {
             self.release(receipts, now);
         }
         renewed
+    }
+
+    /// Charge a key of one policy whether it fits or not. None: nothing could be taken.
+    pub(crate) fn debit(&self, index: usize, key: Digest, cost: u64, confirmed: bool, now: Nanos) -> Option<Receipt> {
+        let counter = &self.counters[index];
+        let cost = cost.min(counter.rule.unlimited().capacity());
+        let found = counter.find(&self.table, key, now);
+        self.charge(counter, key, found, Bill { cost, forced: true, confirmed }, now).1
     }
 
     fn check_no_permits(&self) -> Result<(), Error> {
@@ -224,11 +234,11 @@ impl<M: Memory> Limiter<M> {
         Ok(self.table.seed().digest(key))
     }
 
-    /// The decision. Receipts of what was taken go into `receipts`; of a single policy only if it counts permits.
-    fn take(
+    /// The decision. Receipts of what was taken go into `receipts`.
+    pub(crate) fn take(
         &self,
         key_of: impl Fn(usize) -> Digest,
-        cost_of: impl Fn(&Counter) -> u64,
+        cost_of: impl Fn(usize) -> u64,
         confirmed: bool,
         clock: &impl Clock,
         receipts: &mut Receipts,
@@ -236,14 +246,15 @@ impl<M: Memory> Limiter<M> {
         let now = clock.now();
         if let [counter] = &*self.counters {
             let (key, found) = (key_of(0), counter.find(&self.table, key_of(0), now));
-            let (answer, receipt) = self.charge(counter, key, found, cost_of(counter), confirmed, now);
-            receipts.extend(receipt.filter(|_| counter.counts_permits()).map(|receipt| (0, receipt)));
+            let bill = Bill { cost: cost_of(0), forced: false, confirmed };
+            let (answer, receipt) = self.charge(counter, key, found, bill, now);
+            receipts.extend(receipt.map(|receipt| (0, receipt)));
             return Outcome::one(answer);
         }
         let find = |(index, counter): (usize, &Counter)| counter.find(&self.table, key_of(index), now);
         let found: ArrayVec<_, MAX_POLICIES> = self.counters.iter().enumerate().map(find).collect();
-        let allows = |(counter, found): (&Counter, &_)| counter.allows(&self.table, *found, cost_of(counter), now);
-        if !self.counters.iter().zip(&found).all(allows) {
+        let allows = |index: usize| self.counters[index].allows(&self.table, found[index], cost_of(index), now);
+        if !(0..found.len()).all(allows) {
             let outcome = self.assess(&key_of, &cost_of, now);
             if !outcome.answer().allowed {
                 return outcome;
@@ -253,7 +264,8 @@ impl<M: Memory> Limiter<M> {
         let mut answers = vec![UNASKED; self.counters.len()].into_boxed_slice();
         for index in self.order.iter().copied() {
             let counter = &self.counters[index];
-            let (answer, receipt) = self.charge(counter, key_of(index), found[index], cost_of(counter), confirmed, now);
+            let bill = Bill { cost: cost_of(index), forced: false, confirmed };
+            let (answer, receipt) = self.charge(counter, key_of(index), found[index], bill, now);
             answers[index] = answer;
             receipts.extend(receipt.map(|receipt| (index, receipt)));
             if !answer.allowed {
@@ -265,10 +277,15 @@ impl<M: Memory> Limiter<M> {
     }
 
     /// What every policy would answer.
-    fn assess(&self, key_of: impl Fn(usize) -> Digest, cost_of: impl Fn(&Counter) -> u64, now: Nanos) -> Outcome {
+    pub(crate) fn assess(
+        &self,
+        key_of: impl Fn(usize) -> Digest,
+        cost_of: impl Fn(usize) -> u64,
+        now: Nanos,
+    ) -> Outcome {
         let assess = |(index, counter): (usize, &Counter)| {
             let found = counter.find(&self.table, key_of(index), now);
-            counter.assess(&self.table, found, cost_of(counter), now)
+            counter.assess(&self.table, found, cost_of(index), now)
         };
         Outcome::of(self.counters.iter().enumerate().map(assess).collect())
     }
@@ -279,11 +296,10 @@ impl<M: Memory> Limiter<M> {
         counter: &Counter,
         key: Digest,
         found: Option<Found<'t>>,
-        cost: u64,
-        confirmed: bool,
+        bill: Bill,
         now: Nanos,
     ) -> (Answer, Option<Receipt>) {
-        match counter.charge(&self.table, key, found, cost, confirmed, now) {
+        match counter.charge(&self.table, key, found, bill, now) {
             Charge::Done(answer, receipt) => (answer, receipt),
             Charge::Full(free_at) => (self.full(counter, free_at, now), None),
         }

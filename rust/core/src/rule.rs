@@ -34,6 +34,27 @@ pub struct Trace {
     pub after: u64,
 }
 
+impl Trace {
+    /// In the place of the payload after: of a part of a charge nobody knows which payload it left.
+    pub const PART: u64 = u64::MAX;
+    /// Bits of a [`Trace::mark`].
+    pub const MARK_BITS: u32 = 12;
+
+    /// Take up to `cost` units out of this trace, to be given back.
+    pub fn split(&mut self, cost: u64) -> Self {
+        if cost >= self.cost {
+            return Self { cost: std::mem::take(&mut self.cost), ..*self };
+        }
+        (self.cost, self.after) = (self.cost - cost, Self::PART);
+        Self { cost, ..*self }
+    }
+
+    /// What a shared word can remember of it, for [`Rule::trace`].
+    pub fn mark(&self) -> u64 {
+        self.before & ((1 << Self::MARK_BITS) - 1)
+    }
+}
+
 /// One attempt to change a cell.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
@@ -68,6 +89,15 @@ impl Rule {
         match self {
             Self::Window(window) => window.limit(),
             Self::Bucket(bucket) => bucket.burst(),
+        }
+    }
+
+    /// The same rule for charges that must be taken, debts: a window counts beyond its limit, a bucket a sixteenth beyond
+    /// empty.
+    pub fn unlimited(&self) -> Self {
+        match self {
+            Self::Window(window) => Self::Window(window.unlimited()),
+            Self::Bucket(bucket) => Self::Bucket(bucket.unlimited()),
         }
     }
 
@@ -150,6 +180,14 @@ impl Rule {
         let allowed = cost <= capacity;
         let retry_after = if allowed { Nanos(0) } else { Nanos::NEVER };
         Answer { allowed, limit: capacity, remaining: capacity, reset_after: Nanos(0), retry_after }
+    }
+
+    /// The trace of a charge at about `at` of which only this mark is known (see [`Trace::mark`]).
+    pub fn trace(&self, mark: u64, cost: u64, at: Nanos) -> Trace {
+        match self {
+            Self::Window(window) => window.trace(mark, cost, at),
+            Self::Bucket(_) => Trace { cost, at, before: 0, after: Trace::PART },
+        }
     }
 
     /// The trace of the charge with which a fresh cell began.

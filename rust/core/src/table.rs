@@ -136,9 +136,14 @@ impl<M: Memory> Table<M> {
         self.memory.words()[word].fetch_add(1, Relaxed);
     }
 
+    /// Cells in all.
+    pub fn cells(&self) -> usize {
+        2 * self.half as usize * ROW_CELLS
+    }
+
     /// Walk the whole table. Cost: about 2 ns per cell.
     pub fn stats(&self, now: Nanos) -> Stats {
-        let cells = 2 * self.half * ROW_CELLS as u64;
+        let cells = self.cells() as u64;
         let in_use = |cell: &Cell<'_>| {
             let snapshot = cell.snapshot();
             snapshot.head.is_live() && !snapshot.is_expired(now.0)

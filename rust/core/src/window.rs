@@ -61,7 +61,7 @@ impl Window {
         self.limit
     }
 
-    /// The same window without a limit: renewing a permit moves a unit and adds none.
+    /// The same window without a limit: for debts, and because renewing a permit moves a unit and adds none.
     pub fn unlimited(&self) -> Self {
         Self { limit: COUNT, ..*self }
     }
@@ -163,6 +163,14 @@ impl Window {
         let less = value - value.min(trace.cost / self.quantum);
         let lowered = Past::new(head.generation(), prepared_for, slots - ((value - less) << shift));
         cell.swap_past(word, past, lowered)
+    }
+
+    /// See [`crate::rule::Rule::trace`]. The mark is the epoch modulo 4,096, which is known to be one close to `at`.
+    pub fn trace(&self, mark: u64, cost: u64, at: Nanos) -> Trace {
+        let about = at.0 / self.sub;
+        let ahead = mark.wrapping_sub(about) & (EPOCHS - 1);
+        let epoch = if ahead < EPOCHS / 2 { about + ahead } else { (about + ahead).saturating_sub(EPOCHS) };
+        Trace { cost, at, before: epoch, after: Trace::PART }
     }
 
     /// Is a charge of `epoch` still counted, as far as the cell has seen the time?

@@ -1,4 +1,4 @@
-//! A shared file, a table or a detector's area: whom it may belong to, how it comes into being, and when it is worthless.
+//! A shared file, a table, its leases or a detector's area: whom it may belong to, how it comes into being, and when it is worthless.
 //!
 //! It is made under another name and renamed when complete, so nobody ever sees half a table; a lock on a file beside
 //! it lets one process at a time look and make. Directory 0700 and file 0600 of our own user, no symlinks: another user
@@ -25,6 +25,8 @@ pub const LOCK_SUFFIX: &str = ".ratelimit-guard-lock";
 pub const UNFINISHED_SUFFIX: &str = ".ratelimit-guard-new";
 /// After a table's path: what its detector shares. No table may be called so.
 pub const AREA_SUFFIX: &str = ".ratelimit-guard-detector";
+/// After a table's path: what its reservations in flight hold. No table may be called so.
+pub const LEASES_SUFFIX: &str = ".ratelimit-guard-leases";
 /// After an area's path: the lock of the process that folds.
 pub const SEAT_SUFFIX: &str = ".leader";
 /// After an area's path: what that process saved. A journal lies beside it.
@@ -46,6 +48,10 @@ pub trait Layout {
     fn open(&self, memory: Mapping) -> Result<Self::Made, Error>;
     /// The memory of one.
     fn memory<'m>(&self, made: &'m Self::Made) -> &'m Mapping;
+    /// False: what one belonged to is no more, so it is worthless.
+    fn is_current(&self, _made: &Self::Made) -> bool {
+        true
+    }
 }
 
 /// Open what is at `path`, or make it. A signal during the wait for the lock calls `interrupted`, whose
@@ -74,7 +80,7 @@ pub fn open_or_make<L: Layout>(
     }
 }
 
-/// None: of an earlier boot, whose times mean nothing now.
+/// None: worthless, or of an earlier boot, whose times mean nothing now.
 fn open_existing<L: Layout>(path: &Path, layout: &L) -> Result<Option<L::Made>, Error> {
     let file = open_own(path, OFlags::empty())?;
     let bytes = fstat(&file).map_err(|why| failed("look at", why))?.st_size as usize;
@@ -93,7 +99,7 @@ fn open_existing<L: Layout>(path: &Path, layout: &L) -> Result<Option<L::Made>, 
             "made in another time namespace, where the clock differs: give each container its own path",
         ));
     }
-    Ok(Some(made))
+    Ok(Some(made).filter(|made| layout.is_current(made)))
 }
 
 fn make<L: Layout>(path: &Path, layout: &L) -> Result<L::Made, Error> {
@@ -267,7 +273,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     put
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The path of a file beside another one.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -5,6 +5,8 @@ pub mod clock;
 pub mod file;
 pub mod host;
 pub mod journal;
+pub mod keeper;
 pub mod leader;
 pub mod mapping;
+pub mod process;
 pub mod store;

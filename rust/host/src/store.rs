@@ -1,4 +1,4 @@
-//! The two homes of a table: anonymous memory and a mapped file.
+//! The two homes of a table and of its leases: anonymous memory and a mapped file.
 
 use crate::file::{self, Layout};
 use crate::host;
@@ -6,6 +6,7 @@ use crate::mapping::Mapping;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::hash::Seed;
 use ratelimit_guard_core::layout::words_for;
+use ratelimit_guard_core::lease::ledger::{self, Ledger};
 use ratelimit_guard_core::live::area::{AREA_WORDS, Area};
 use ratelimit_guard_core::table::{Table, check_capacity};
 use std::path::Path;
@@ -56,6 +57,56 @@ pub fn shared(
         )));
     }
     Ok(table)
+}
+
+/// The ledger of a table's leases.
+struct Leased<'t>(&'t Table<Mapping>);
+
+impl Leased<'_> {
+    fn entries(&self) -> u64 {
+        ledger::entries_for(self.0.capacity())
+    }
+    /// The seed itself stays in one file.
+    fn identity(&self) -> u64 {
+        self.0.seed().digest(b"leases").0[0]
+    }
+}
+
+impl Layout for Leased<'_> {
+    type Made = Ledger<Mapping>;
+    fn words(&self) -> usize {
+        ledger::words_for(self.0.capacity())
+    }
+    fn format(&self, memory: Mapping) -> Result<Self::Made, Error> {
+        Ledger::format(memory, self.entries(), self.identity())
+    }
+    fn open(&self, memory: Mapping) -> Result<Self::Made, Error> {
+        Ledger::open(memory)
+    }
+    fn memory<'m>(&self, made: &'m Self::Made) -> &'m Mapping {
+        made.memory()
+    }
+    fn is_current(&self, made: &Self::Made) -> bool {
+        made.belongs_to(self.entries(), self.identity())
+    }
+}
+
+/// The ledger of a table in memory, for this process and the children that it forks.
+pub fn memory_leases(table: &Table<Mapping>) -> Result<Ledger<Mapping>, Error> {
+    let layout = Leased(table);
+    let mapping = Mapping::anonymous(layout.words());
+    layout.format(mapping.map_err(|why| Error::store(format!("no memory for the ledger of leases ({why})")))?)
+}
+
+/// The ledger of a shared table, in a file beside it; made if it is absent, or of an earlier table.
+pub fn shared_leases(
+    table: &Table<Mapping>,
+    path: &Path,
+    interrupted: impl Fn() -> Result<(), Error>,
+) -> Result<Ledger<Mapping>, Error> {
+    let path = file::beside(path, file::LEASES_SUFFIX);
+    file::open_or_make(&path, &Leased(table), interrupted)
+        .map_err(|why| Error::store(format!("leases {path:?}: {why}")))
 }
 
 /// The shared area of a detector, with a secret.
