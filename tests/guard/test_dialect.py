@@ -360,6 +360,14 @@ def test_a_chat_finishes_the_choices_that_are_open() -> None:
     assert (text["object"], text["choices"][0]["text"]) == ("text_completion", "")
 
 
+def test_the_first_choice_is_open_though_nothing_was_seen_of_it() -> None:
+    """Azure begins with an event of no choices; a choice of index 0 is not looked for in every later one."""
+    begun = events({"id": "", "choices": [], "prompt_filter_results": []}, chunk(0), chunk(1, "stop"))
+    assert fed(begun).open_choices() == [0]
+    *chunks, _ = data(ends("chat", begun)[1])
+    assert [(one["id"], one["choices"][0]["index"]) for one in chunks] == [("c1", 0)]
+
+
 def test_a_response_finishes_incomplete() -> None:
     (said,) = data(ends("responses", RESPONSE)[1])
     response = said["response"]
