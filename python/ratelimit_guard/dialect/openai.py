@@ -24,7 +24,7 @@ KEPT = ("id", "object", "created", "model", "system_fingerprint")
 
 
 class OpenAI:
-    """The problem document with its `error` member, as plain JSON: some clients look for errors in nothing else."""
+    """The problem document with its `error` member, under the content type of that API."""
 
     name = "openai"
 
