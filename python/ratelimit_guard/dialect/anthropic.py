@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.dialect.fields import tightest
+from ratelimit_guard.dialect.stream import plain
 from ratelimit_guard.dialect.told import encoded, event, head, id_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Anthropic:
         if stream.is_over:
             return b""
         if stream.shape == "complete":
-            data = {"completion": "", "stop_reason": "max_tokens", "model": stream.last().get("model")}
+            data = {"completion": "", "stop_reason": "max_tokens", **plain(stream.last(), "model")}
             return event({"type": "completion", **data}, "completion")
         parts: list[dict[str, Any]] = []
         if stream.block is not None:

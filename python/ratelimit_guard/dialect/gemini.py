@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.dialect.fields import seconds
+from ratelimit_guard.dialect.stream import plain
 from ratelimit_guard.dialect.told import encoded, event, head, id_of
 
 if TYPE_CHECKING:
@@ -50,14 +51,13 @@ class Gemini:
 
     def finish(self, stream: Stream) -> bytes:
         """See `Dialect.finish`. Nothing, when every candidate has ended: a stream of Gemini has no end mark."""
-        last = stream.last()
         content = {"role": "model", "parts": [{"text": ""}]}
         candidates = [
             {"content": content, "finishReason": "MAX_TOKENS", "index": index} for index in stream.open_choices()
         ]
         if not candidates:
             return b""
-        common: dict[str, Any] = {key: last[key] for key in ("modelVersion", "responseId") if key in last}
+        common = plain(stream.last(), "modelVersion", "responseId")
         usage = {"promptTokenCount": stream.input_tokens, "candidatesTokenCount": stream.output_tokens}
         total = {"totalTokenCount": sum(usage.values())}
         return event({"candidates": candidates, "usageMetadata": {**usage, **total}, **common})

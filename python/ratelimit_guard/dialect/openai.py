@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.dialect.fields import MAX_SECONDS, tightest
-from ratelimit_guard.dialect.stream import count_of, object_
+from ratelimit_guard.dialect.stream import count_of, object_, plain
 from ratelimit_guard.dialect.told import document, error, event, head
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ KEPT = ("id", "object", "created", "model", "system_fingerprint")
 
 
 class OpenAI:
-    """The problem document with its `error` member, as plain JSON: some clients look for errors in nothing else."""
+    """The problem document with its `error` member, under the content type of that API."""
 
     name = "openai"
 
@@ -80,10 +80,9 @@ def duration(seconds: float) -> str:
 
 
 def _length(stream: Stream) -> bytes:
-    last = stream.last()
     is_chat = stream.shape != "completions"
     common = {"object": "chat.completion.chunk" if is_chat else "text_completion", "id": "", "created": 0, "model": ""}
-    common |= {key: last[key] for key in KEPT if key in last}
+    common |= plain(stream.last(), *KEPT)
     body: dict[str, Any] = {"delta": {}} if is_chat else {"text": ""}
     chunks = [
         event({**common, "choices": [{"index": index, **body, "logprobs": None, "finish_reason": "length"}]})

@@ -18,7 +18,8 @@ MAX_CHOICES = 128
 """Choices that are told apart: the most that OpenAI gives at once."""
 MAX_DONE = 32
 """Longest line in which the end mark `[DONE]` is looked for, in bytes."""
-_CHOICES = re.compile(rb'"finish_?[Rr]eason"\s*:\s*"|"index"\s*:\s*[1-9]')
+_CHOICES = re.compile(rb'n(?:ish_?[Rr]eason|dex)"\s*:\s*["1-9]')
+"""`finish_reason` or `finishReason` with a reason, or an `index` that is not 0; three times as fast as in full."""
 _MARKS = {
     "chat": _CHOICES,
     "completions": _CHOICES,
@@ -37,8 +38,8 @@ class Stream:
     """A stream as it passes: its shape, which choices are open, the last event. Never raises; bounded memory.
 
     `input_tokens` and `output_tokens` are the caller's count for the usage that `Dialect.finish` tells;
-    `wants_usage`: a chat's client has asked for a usage event. Not to be shared by threads. Cost: 1 µs for a piece of
-    one event, 5 µs for events that open or end something.
+    `wants_usage`: a chat's client has asked for a usage event. Not to be shared by threads. Cost: 1.5 µs for a piece
+    of one event, 5 µs for events that open or end something or belong to a further choice.
     """
 
     __slots__ = (
@@ -60,8 +61,8 @@ class Stream:
         """Of which API it is shows in its first event."""
         self.input_tokens, self.output_tokens, self.wants_usage = input_tokens, 0, wants_usage
         self.shape: Shape | None = None
-        self.choices: dict[int, bool] = {}
-        """Choices by index: has it ended?"""
+        self.choices = {0: False}
+        """Choices by index: has it ended? The first one is there even if nothing has been seen of it."""
         self.block: int | None = None
         """Anthropic's content block that is open."""
         self.stopped = self.is_over = False
@@ -97,8 +98,8 @@ class Stream:
         return parsed(self._last)
 
     def open_choices(self) -> list[int]:
-        """Indices of the choices that have not ended; the first one, when none was seen."""
-        return [index for index, ended in self.choices.items() if not ended] if self.choices else [0]
+        """Indices of the choices that have not ended."""
+        return [index for index, ended in self.choices.items() if not ended]
 
     def _data(self, line: bytes) -> None:
         if len(line) <= MAX_DONE and b"[DONE]" in line:
@@ -161,6 +162,11 @@ def parsed(line: bytes) -> dict[str, Any]:
 def object_(value: Any) -> dict[str, Any]:
     """Empty for what is none."""
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def plain(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Those members that are texts or integers: what an upstream nests in their places is not handed on."""
+    return {name: event[name] for name in names if isinstance(event.get(name), str | int)}
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,461 @@
+"""What each dialect says, and that nothing of a client or an upstream can break out of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from math import inf
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.helpers import request
+from ratelimit_guard import Limiter, MemoryStore, Policy
+from ratelimit_guard.decision import Decision
+from ratelimit_guard.dialect import ANTHROPIC, DIALECTS, GEMINI, OPENAI, PROBLEM, Dialect, Told, dialect_of, request_id
+from ratelimit_guard.dialect.anthropic import date
+from ratelimit_guard.dialect.fields import retry_fields
+from ratelimit_guard.dialect.openai import duration
+from ratelimit_guard.dialect.stream import MAX_CHOICES, Stream
+from ratelimit_guard.dialect.told import Kind
+from ratelimit_guard.response import no_length, refusal, told, too_slow
+from ratelimit_guard.restriction import Restriction
+from ratelimit_guard.testing import ManualClock
+
+PROBLEM_DOCUMENT = {"type": "about:blank", "title": "Too much", "status": 429, "violated-policies": ["daily"]}
+TOLD = Told(429, "rate_limit_exceeded", "tokens", "limit daily exceeded", "req_1", 33.2, PROBLEM_DOCUMENT)
+ALL = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
+
+any_told = st.builds(
+    Told,
+    status=st.sampled_from([403, 408, 411, 418, 429, 500, 503]),
+    code=st.text(max_size=20),
+    kind=st.sampled_from(get_args(Kind)),
+    message=st.text(),
+    request_id=st.text(max_size=140),
+    retry_after_s=st.none() | st.floats(min_value=0) | st.just(inf),
+    problem=st.just(PROBLEM_DOCUMENT),
+)
+
+
+def spent(*policies: Policy, cost: int = 1, times: int = 1) -> Any:
+    """The last result of so many acquires, and the units by policy."""
+    limiter = Limiter(policies, store=MemoryStore(capacity=1000, clock=ManualClock()))
+    result = [limiter.acquire("alice", cost) for _ in range(times)][-1]
+    return result, {policy.name: policy.quota.unit for policy in policies}
+
+
+@given(any_told)
+def test_no_text_breaks_out_of_a_field_or_body(said: Told) -> None:
+    """Whatever it says: header fields are single lines of ASCII, bodies and events one JSON document."""
+    for dialect in DIALECTS.values():
+        fields, body = dialect.refusal(said)
+        for _, value in [*fields, *retry_fields(said.retry_after_s)]:
+            assert value.isascii()
+            assert not {b"\r", b"\n", b"\0"} & {value[at : at + 1] for at in range(len(value))}
+        assert body.isascii()
+        assert said.message in strings(json.loads(body))
+        lines = dialect.cut(said, Stream()).split(b"\n")
+        assert [line.partition(b":")[0] for line in lines if line] in ([b"data"], [b"event", b"data"])
+        assert lines[-2:] == [b"", b""]
+
+
+def strings(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [found for member in value.values() for found in strings(member)]
+    return [found for member in value for found in strings(member)] if isinstance(value, list) else [value]
+
+
+def test_refusals() -> None:
+    """The shapes that the official packages read."""
+    openai, anthropic, gemini = (
+        json.loads(DIALECTS[name].refusal(TOLD)[1]) for name in ("openai", "anthropic", "gemini")
+    )
+    assert openai.pop("error") == {
+        "message": "limit daily exceeded",
+        "type": "tokens",
+        "param": None,
+        "code": "rate_limit_exceeded",
+    }
+    assert openai == PROBLEM_DOCUMENT
+    assert (anthropic["type"], anthropic["request_id"]) == ("error", "req_1")
+    assert anthropic["error"] == {
+        "type": "rate_limit_error",
+        "message": "limit daily exceeded",
+        "details": {"error_code": "rate_limit_exceeded"},
+    }
+    assert (gemini["error"]["code"], gemini["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
+    details = {one.pop("@type").rpartition(".")[2]: one for one in gemini["error"]["details"]}
+    assert details["RetryInfo"] == {"retryDelay": "34s"}
+    assert details["ErrorInfo"]["reason"] == "RATE_LIMIT_EXCEEDED"
+    assert details["QuotaFailure"]["violations"][0]["quotaId"] == "daily"
+    assert details["RequestInfo"] == {"requestId": "req_1"}
+
+
+def test_where_clients_look_for_the_id() -> None:
+    found = {name: dict(dialect.refusal(TOLD)[0]) for name, dialect in DIALECTS.items()}
+    assert found["anthropic"] == {b"content-type": b"application/json", b"request-id": b"req_1"}
+    assert found["openai"] == {b"content-type": b"application/json", b"x-request-id": b"req_1"}
+    assert found["problem"][b"content-type"] == b"application/problem+json"
+
+
+@pytest.mark.parametrize("given_id", ["", "a\r\nset-cookie: x", "a b", "a\n", "é", "x" * 129, '"'])
+def test_an_id_that_cannot_be_given_back_is_replaced(given_id: str) -> None:
+    made = request_id(request(headers=[(b"x-request-id", given_id.encode())]))
+    assert made.startswith("req_")
+    assert len(made) == 28
+    for dialect in DIALECTS.values():
+        fields, body = dialect.refusal(TOLD._replace(request_id=given_id))
+        assert [name for name, _ in fields] == [b"content-type"]
+        assert not given_id or given_id not in strings(json.loads(body))
+
+
+def test_a_good_id_is_kept() -> None:
+    assert request_id(request(headers={"x-request-id": "0af7651916cd43dd:A_b.c-1"})) == "0af7651916cd43dd:A_b.c-1"
+    assert request_id(request()) != request_id(request())
+
+
+@pytest.mark.parametrize(
+    ("wait", "fields"),
+    [
+        (None, {}),
+        (0.0101, {b"retry-after": b"1", b"retry-after-ms": b"11"}),
+        (60.0, {b"retry-after": b"60", b"retry-after-ms": b"60000"}),
+        (60.1, {b"retry-after": b"61", b"retry-after-ms": b"60100", b"x-should-retry": b"false"}),
+        (1e300, {b"retry-after": b"9" * 15, b"retry-after-ms": b"9" * 15, b"x-should-retry": b"false"}),
+        (inf, {b"x-should-retry": b"false"}),
+    ],
+)
+def test_when_to_come_again(wait: float | None, fields: dict[bytes, bytes]) -> None:
+    assert dict(retry_fields(wait)) == fields
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/v1/chat/completions", OPENAI),
+        ("/openai/deployments/x/chat/completions/", OPENAI),
+        ("/v1/completions", OPENAI),
+        ("/v1/responses", OPENAI),
+        ("/v1/embeddings", OPENAI),
+        ("/v1/images/generations", OPENAI),
+        ("/v1/audio/speech", OPENAI),
+        ("/v1beta/openai/chat/completions", OPENAI),
+        ("/v1/messages", ANTHROPIC),
+        ("/v1/messages/count_tokens", ANTHROPIC),
+        ("/v1/complete", ANTHROPIC),
+        ("/v1beta/models/gemini-2.5-pro:generateContent", GEMINI),
+        ("/v1beta/models/gemini-2.5-pro:streamGenerateContent", GEMINI),
+        (f"/v1/models/{'m' * 999}:countTokens", GEMINI),
+        ("/v1beta/models/m:embedContent", GEMINI),
+        ("/v1beta/models/m:delete", PROBLEM),
+        ("/v1/models", PROBLEM),
+        ("/v1/mycompletions", PROBLEM),
+        ("/generateContent", PROBLEM),
+        ("", PROBLEM),
+        ("/", PROBLEM),
+    ],
+)
+def test_the_dialect_of_a_path(path: str, dialect: Dialect) -> None:
+    assert dialect_of(path) is dialect
+
+
+def test_fields_tell_the_tightest_policy_of_each_unit() -> None:
+    result, units = spent(
+        Policy("minute", "60/minute"),
+        Policy("second", "20/second"),
+        Policy("in", "1000 input-tokens/minute"),
+        Policy("out", "500 output-tokens/hour"),
+        cost=5,
+    )
+    openai = dict(OPENAI.fields(result.results, units, 0.0))
+    assert openai[b"x-ratelimit-limit-requests"] == b"20"
+    assert openai[b"x-ratelimit-remaining-requests"] == b"15"
+    assert (openai[b"x-ratelimit-limit-tokens"], openai[b"x-ratelimit-remaining-tokens"]) == (b"500", b"495")
+    assert openai[b"x-ratelimit-reset-tokens"].startswith(b"1h")
+    anthropic = dict(ANTHROPIC.fields(result.results, units, 1_800_000_000.0))
+    assert anthropic[b"anthropic-ratelimit-input-tokens-remaining"] == b"995"
+    assert anthropic[b"anthropic-ratelimit-output-tokens-remaining"] == b"495"
+    assert anthropic[b"anthropic-ratelimit-tokens-limit"] == b"500"
+    reset = datetime.fromisoformat(anthropic[b"anthropic-ratelimit-requests-reset"].decode())
+    assert 0 < reset.timestamp() - 1_800_000_000 <= 3
+    assert PROBLEM.fields(result.results, units, 0.0) == GEMINI.fields(result.results, units, 0.0) == []
+
+
+def test_a_policy_of_all_tokens_speaks_for_tokens() -> None:
+    result, units = spent(Policy("all", "900 tokens/minute"), Policy("out", "500 output-tokens/minute"))
+    assert dict(OPENAI.fields(result.results, units, 0.0))[b"x-ratelimit-limit-tokens"] == b"900"
+    result, units = spent(Policy("cost", "9 cost/minute"))
+    assert OPENAI.fields(result.results, units, 0.0) == ANTHROPIC.fields(result.results, units, 0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0s"),
+        (-1.0, "0s"),
+        (0.0111, "12ms"),
+        (1.0, "1s"),
+        (1.5, "1.5s"),
+        (59.9999, "1m0s"),
+        (360.0, "6m0s"),
+        (66.328, "1m6.328s"),
+        (3600.0, "1h0m0s"),
+        (1e300, "277777777777h46m39s"),
+        (inf, "277777777777h46m39s"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_dates() -> None:
+    assert date(1_800_000_000.2) == "2027-01-15T08:00:01Z"
+    assert date(inf) == date(1e300) == "9999-12-31T23:59:59Z"
+
+
+# Refusals of decisions
+
+
+def test_who_is_out_of_tokens_is_told_so() -> None:
+    result, units = spent(Policy("daily", "10 tokens/day"), cost=6, times=2)
+    said = told(Decision("refuse", "", result=result), "req_9", units)
+    assert (said.kind, said.code, said.request_id) == ("tokens", "rate_limit_exceeded", "req_9")
+    refused = refusal(Decision("refuse", "", result=result), [(b"x", b"y")], OPENAI, "req_9", units)
+    fields = dict(refused.headers)
+    assert fields[b"content-length"] == b"%d" % len(refused.body)
+    assert (fields[b"x-request-id"], fields[b"x-should-retry"], fields[b"x"]) == (b"req_9", b"false", b"y")
+    assert json.loads(refused.body)["violated-policies"] == ["daily"]
+
+
+def test_a_permit_is_waited_for_a_second_only() -> None:
+    """The limiter knows when the lease ends at the latest; calls end sooner."""
+    limiter = Limiter([Policy("slots", "2 concurrent-requests; lease=30s")], store=MemoryStore(clock=ManualClock()))
+    result = [limiter.permit("alice") for _ in range(3)][-1].result
+    assert result.retry_after > 30
+    said = told(Decision("refuse", "", result=result), "", {"slots": "concurrent-requests"})
+    assert (said.status, said.kind, said.retry_after_s) == (429, "requests", 1.0)
+    assert said.message == "limit slots (2 at once) exceeded: retry after 1 s"
+
+
+@ALL
+def test_what_is_restricted_says_what_to_quote(dialect: Dialect) -> None:
+    restriction = Restriction("block", "C1", whole=True, score=9.0, reference="ref-1", enforced=True)
+    refused = refusal(Decision("block", "", restriction=restriction), [], dialect)
+    assert refused.status == 403
+    assert b"ref-1" in refused.body
+    blocked = refusal(Decision("block", ""), [], dialect)
+    assert (blocked.status, json.loads(blocked.body) != json.loads(refused.body)) == (403, True)
+
+
+@ALL
+def test_bodies_that_do_not_come(dialect: Dialect) -> None:
+    slow, endless = too_slow("1.1", dialect, "req_2"), no_length(dialect, "req_2")
+    assert (slow.status, endless.status) == (408, 411)
+    assert (b"connection", b"close") in slow.headers
+    assert (b"connection", b"close") not in too_slow("2", dialect).headers
+    assert "send Content-Length" in strings(json.loads(endless.body))
+
+
+# Ends of streams
+
+
+def events(*data: Any) -> bytes:
+    named = [(f"event: {one['type']}\n" if "type" in one else "") + f"data: {json.dumps(one)}\n\n" for one in data]
+    return "".join(named).encode()
+
+
+def chunk(index: int, reason: str | None = None) -> dict[str, Any]:
+    choices = [{"index": index, "delta": {"content": "a"}, "finish_reason": reason}]
+    return {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "m", "choices": choices}
+
+
+CHAT = events(chunk(0), chunk(1), chunk(2), chunk(1, "stop"))
+COMPLETION = events({"id": "t1", "object": "text_completion", "choices": [{"index": 0, "text": "a"}]})
+RESPONSE = events(
+    {"type": "response.created", "sequence_number": 0, "response": {"id": "r1", "status": "in_progress", "output": []}},
+    {"type": "response.output_text.delta", "sequence_number": 7, "delta": "a"},
+)
+MESSAGE = events(
+    {"type": "message_start", "message": {"id": "m1"}},
+    {"type": "content_block_start", "index": 0, "content_block": {}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_start", "index": 1, "content_block": {}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": '"type":"message_stop"'}},
+)
+OLDER = events({"type": "completion", "completion": "a", "stop_reason": None, "model": "m"})
+CANDIDATE = events({"candidates": [{"content": {"parts": [{"text": "a"}]}}], "responseId": "g1", "modelVersion": "g"})
+STREAMS: dict[str, tuple[Dialect, bytes]] = {
+    "chat": (OPENAI, CHAT),
+    "completions": (OPENAI, COMPLETION),
+    "responses": (OPENAI, RESPONSE),
+    "anthropic": (ANTHROPIC, MESSAGE),
+    "complete": (ANTHROPIC, OLDER),
+    "gemini": (GEMINI, CANDIDATE),
+}
+EACH = pytest.mark.parametrize("shape", STREAMS)
+
+
+def fed(*pieces: bytes, **options: Any) -> Stream:
+    stream = Stream(**options)
+    for piece in pieces:
+        stream.feed(piece)
+    return stream
+
+
+def data(sent: bytes) -> list[Any]:
+    lines = [line[6:] for line in sent.split(b"\n") if line.startswith(b"data: ")]
+    return [line if line == b"[DONE]" else json.loads(line, parse_constant=pytest.fail) for line in lines]
+
+
+def ends(shape: str, *pieces: bytes) -> tuple[bytes, bytes]:
+    dialect, stream = STREAMS[shape][0], fed(*pieces)
+    return dialect.cut(TOLD, stream), dialect.finish(stream)
+
+
+@EACH
+def test_the_shape_is_seen(shape: str) -> None:
+    dialect, sent = STREAMS[shape]
+    stream = fed(sent)
+    assert stream.shape == shape
+    assert PROBLEM.cut(TOLD, stream) == dialect.cut(TOLD, stream)
+    assert PROBLEM.finish(stream) == dialect.finish(stream)
+
+
+@EACH
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_it_does_not_matter_where_a_stream_is_cut_into_pieces(shape: str, line_end: bytes) -> None:
+    whole = STREAMS[shape][1]
+    sent = whole.replace(b"\n", line_end)
+    for step in (1, 2, 7, len(sent)):
+        assert ends(shape, *[sent[at : at + step] for at in range(0, len(sent), step)]) == ends(shape, whole)
+
+
+@EACH
+def test_a_cut_says_why(shape: str) -> None:
+    (said,) = data(ends(shape, STREAMS[shape][1])[0])
+    assert "limit daily exceeded" in said["error"]["message"]
+    assert next(iter(said)) == ("error" if shape in {"chat", "completions", "gemini"} else "type")
+
+
+def test_a_response_is_cut_in_both_its_spellings() -> None:
+    cut = ends("responses", RESPONSE)[0]
+    (said,) = data(cut)
+    assert cut.startswith(b"event: error\n")
+    assert (said["type"], said["sequence_number"], said["code"]) == ("error", 8, said["error"]["code"])
+
+
+def test_a_chat_finishes_the_choices_that_are_open() -> None:
+    stream = fed(CHAT, input_tokens=7, wants_usage=True)
+    stream.output_tokens = 3
+    *chunks, usage, done = data(OPENAI.finish(stream))
+    assert [one["choices"][0] for one in chunks] == [
+        {"index": index, "delta": {}, "logprobs": None, "finish_reason": "length"} for index in (0, 2)
+    ]
+    assert {(one["id"], one["model"], one["created"]) for one in [*chunks, usage]} == {("c1", "m", 5)}
+    assert (usage["choices"], usage["usage"]["total_tokens"], done) == ([], 10, b"[DONE]")
+    (text, _) = data(ends("completions", COMPLETION)[1])
+    assert (text["object"], text["choices"][0]["text"]) == ("text_completion", "")
+
+
+def test_the_first_choice_is_open_though_nothing_was_seen_of_it() -> None:
+    """Azure begins with an event of no choices; a choice of index 0 is not looked for in every later one."""
+    begun = events({"id": "", "choices": [], "prompt_filter_results": []}, chunk(0), chunk(1, "stop"))
+    assert fed(begun).open_choices() == [0]
+    *chunks, _ = data(ends("chat", begun)[1])
+    assert [(one["id"], one["choices"][0]["index"]) for one in chunks] == [("c1", 0)]
+
+
+def test_a_response_finishes_incomplete() -> None:
+    (said,) = data(ends("responses", RESPONSE)[1])
+    response = said["response"]
+    assert (said["type"], said["sequence_number"]) == ("response.incomplete", 8)
+    assert (response["id"], response["status"]) == ("r1", "incomplete")
+    assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+
+
+def test_a_message_finishes_its_open_block() -> None:
+    stream = fed(MESSAGE)
+    stream.output_tokens = 3
+    stop, delta, end = data(ANTHROPIC.finish(stream))
+    assert (stop["type"], stop["index"], end) == ("content_block_stop", 1, {"type": "message_stop"})
+    assert (delta["delta"]["stop_reason"], delta["usage"]) == ("max_tokens", {"output_tokens": 3})
+    stream.feed(events({"type": "content_block_stop", "index": 1}))
+    assert len(data(ANTHROPIC.finish(stream))) == 2
+    stream.feed(events({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}))
+    assert data(ANTHROPIC.finish(stream)) == [end]
+    (older,) = data(ends("complete", OLDER)[1])
+    assert (older["type"], older["stop_reason"], older["model"]) == ("completion", "max_tokens", "m")
+
+
+def test_a_candidate_finishes() -> None:
+    (said,) = data(ends("gemini", CANDIDATE)[1])
+    assert (said["candidates"][0]["finishReason"], said["responseId"]) == ("MAX_TOKENS", "g1")
+    ended = events({"candidates": [{"finishReason": "STOP"}]})
+    assert ends("gemini", CANDIDATE, ended)[1] == b""
+
+
+@pytest.mark.parametrize(
+    ("shape", "last"),
+    [
+        ("chat", b"data: [DONE]\n\n"),
+        ("completions", b"data:[DONE]\n\n"),
+        ("responses", events({"type": "response.completed", "response": {}})),
+        ("anthropic", events({"type": "message_stop"})),
+        ("complete", events({"type": "completion", "stop_reason": "stop_sequence"})),
+    ],
+)
+def test_nothing_follows_a_stream_that_is_over(shape: str, last: bytes) -> None:
+    assert ends(shape, STREAMS[shape][1], last) == (b"", b"")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+names = ["type", "object", "choices", "candidates", "response", "index", "sequence_number", "finish_reason", "id"]
+kinds = st.sampled_from(["response.created", "message_start", "content_block_start", "completion", "text_completion"])
+members = st.sampled_from(names)
+inner = st.lists(st.dictionaries(members, json_values, max_size=3), max_size=2)
+hostile = st.dictionaries(members, json_values | kinds | inner, max_size=4)
+lines = hostile.map(lambda one: b"data: %s\n\n" % json.dumps(one).encode())
+
+
+@given(st.lists(lines | st.binary(max_size=40), max_size=4))
+def test_no_upstream_makes_it_raise_or_speak_anything_but_events(pieces: list[bytes]) -> None:
+    for dialect in DIALECTS.values():
+        stream = fed(*pieces)
+        for sent in (dialect.cut(TOLD, stream), dialect.finish(stream)):
+            assert sent == b"" or sent.endswith(b"\n\n")
+            data(sent)
+
+
+def test_a_stream_takes_bounded_memory() -> None:
+    """A line without end, lines that are too long and ever more choices."""
+    stream = fed(CHAT, *[b"data: " + b"x" * 9999] * 100)
+    stream.feed(b"data: [DONE]\n")  # still of the long line
+    assert (stream.is_over, stream.open_choices()) == (False, [0, 2])
+    stream.feed(events(*[chunk(index) for index in range(3 * MAX_CHOICES)], {**chunk(1), "pad": "x" * 99_999}))
+    assert len(stream.choices) == MAX_CHOICES
+    assert stream.last()["choices"][0]["index"] == 3 * MAX_CHOICES - 1
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"NaN", b"Infinity"])
+def test_what_is_no_number_in_json_is_not_handed_on(number: bytes) -> None:
+    begun = b'data: {"type":"response.created","response":{"id":"r1","top_p":%s}}\n\n' % number
+    (said,) = data(ends("responses", begun)[1])
+    assert (said["response"]["id"], said["response"]["top_p"]) == ("r1", None)
+
+
+def test_nesting_that_can_just_be_read_is_no_error() -> None:
+    """Somewhere below the interpreter's limit is the depth that can be read and not be written."""
+    for depth in (*range(600, 1000), 20_000):
+        nested = b"[" * depth + b"]" * depth
+        response, chat = Stream(), Stream()
+        response.feed(b'data: {"type":"response.created","response":{"x":%s}}\n\n' % nested)
+        chat.feed(b'data: {"choices":[],"id":%s}\n\n' % nested)
+        assert OPENAI.finish(response).endswith(b"\n\n")
+        assert OPENAI.finish(chat).endswith(b"[DONE]\n\n")
