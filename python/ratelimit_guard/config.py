@@ -27,8 +27,9 @@ from ratelimit_guard.decision import RESERVED
 from ratelimit_guard.degrade import MAX_TOKENS
 from ratelimit_guard.detector import DEFAULT_ALPHA
 from ratelimit_guard.prompt import MAX_BYTES
+from ratelimit_guard.reservation import SLICE
 from ratelimit_guard.routes import compile_pattern
-from ratelimit_guard.spending import DEFAULT_SLICE, TOKENS
+from ratelimit_guard.spending import TOKENS
 
 Per: TypeAlias = Literal["account", "tenant", "address", "route", "global"]
 Mode: TypeAlias = Literal["enforce", "shadow"]
@@ -179,7 +180,7 @@ class TokensSection(_Section):
     """
 
     reserve: Literal["slice", "max-tokens"] = "slice"
-    slice: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = DEFAULT_SLICE
+    slice: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = SLICE
     max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = 4096
     on_exhausted: Literal["cut", "finish"] = "cut"
     include_usage: StrictBool = True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ratelimit_guard.reservation import SLICE
+
 if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult, Reservation
     from ratelimit_guard.rules import Charge
     from ratelimit_guard.tenant import Tenant
 
-DEFAULT_SLICE = 256
-"""Output tokens reserved at a time: some seconds of an answer. What streams may use beyond a limit is bounded by it."""
 
 TOKENS = frozenset({"tokens", "input-tokens", "output-tokens"})
 METERED = TOKENS | {"concurrent-requests"}
@@ -30,7 +30,7 @@ class Ask(NamedTuple):
     output: int = 0
     least: int = 0
     firm: bool = False
-    slice: int = DEFAULT_SLICE
+    slice: int = SLICE
 
 
 NOTHING = Ask()

@@ -177,7 +177,7 @@ async def test_ratios_are_learned_for_each_model(clock: ManualClock) -> None:
         await scene.post(ask(LONG))
         reserved[-1] -= total
         total += 1_201
-    assert reserved[0] < 700 < 1_200 + 256 <= reserved[-1] < 1_600
+    assert reserved[0] < 800 < 1_200 + 256 <= reserved[-1] < 1_600
     await scene.post({**ask(LONG), "model": "other"})
     assert reserved[-1] - total == reserved[0]
 
