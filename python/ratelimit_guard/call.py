@@ -119,9 +119,10 @@ class Call:
             if self._spending is not None:  # the app never answered
                 self._spending.release()
             return
-        used = passage.end()
-        if used is not None and checked.decision.tenant is not None:
-            self._guard.tell_usage(UsageEvent(checked.decision.tenant, self.plan.rules.route, *used))
+        used, need = passage.end(), self._need
+        if used is not None and need is not None and self._guard.tells_usage:
+            model = None if need.fields is None else need.fields.model
+            self._guard.tell_usage(UsageEvent(self.plan.tenant, self.plan.rules.route, model or "", *used))
         # A caller who hangs up in the midst of an answer has it as far as that.
         if self._watch is not None and passage.began and passage.answer is not None:
             self._watch.observe(self.request, checked, passage.answer)

@@ -42,7 +42,6 @@ class Compiled:
         self.headers, self.legacy_headers = config.response.headers, config.response.legacy_headers
         self.routes = Routes(config.routes)
         self.tenants = Tenants(config, lookup)
-        self.units: dict[str, str] = {}
         self._bound: dict[tuple[str, ...], TableLimiter] = {}
         # As many as there are tiers times routes, and functions: nothing that a client sends adds to them.
         self._rules = {
@@ -134,7 +133,6 @@ class Compiled:
     def _bind_policies(self, policies: list[Policy]) -> TableLimiter:
         names = tuple(policy.name for policy in policies)
         if names not in self._bound:
-            self.units |= {policy.name: policy.quota.unit for policy in policies}
             self._bound[names] = self.store.bind(self.config.namespace, policies, self.config.store.on_full)
         return self._bound[names]
 

@@ -247,13 +247,13 @@ class Guard:
         if result is None or not compiled.headers:
             return degraded
         fields = limit_fields(result, decision.policy_field, legacy=compiled.legacy_headers)
-        return fields + dialect.fields(result.results, compiled.units, self._unix_time()) + degraded
+        return fields + dialect.fields(result, self._unix_time()) + degraded
 
     def refusal(self, decision: Decision, request: Request | None = None, dialect: Dialect | None = None) -> Refusal:
         """The whole response to a request that may not go on, in the way of `dialect` or of the request's path."""
         spoken = self.dialect(request) if dialect is None else dialect
         name = "" if request is None else request_id(request)
-        refused = refusal(decision, self.fields(decision, spoken), spoken, name, self._compiled.units)
+        refused = refusal(decision, self.fields(decision, spoken), spoken, name)
         return refused if self._responder is None else self._responder(decision, refused)
 
     def limit(self, *policies: str, **options: Any) -> Callable[[F], F]:
@@ -309,6 +309,11 @@ class Guard:
     def _tell(self, event: DecisionEvent) -> None:
         for hook in (log_event, *self._hooks):
             _safely(hook, event)
+
+    @property
+    def tells_usage(self) -> bool:
+        """Does anybody want to hear of usage?"""
+        return bool(self._usage_hooks)
 
     def tell_usage(self, event: UsageEvent) -> None:
         """What a call has used in the end."""

@@ -25,8 +25,8 @@ MAX_REST = 64 << 10
 EXHAUSTED = "the limit of tokens was reached in the midst of the answer"
 
 
-Used: TypeAlias = tuple[str, int, int, int, int, Literal["complete", "broken", "cut", "failed"]]
-"""Model, tokens of prompt and answer, what was expected of each, and how it ended: see `UsageEvent`."""
+Used: TypeAlias = tuple[int, int, int, int, Literal["complete", "broken", "cut", "failed"]]
+"""Tokens of prompt and answer, what was expected of each, and how it ended: see `UsageEvent`."""
 
 
 class Passage:
@@ -141,7 +141,7 @@ class Passage:
         answer = self.answer
         if not self._succeeded or not self.began or answer is None or tokens is None or need is None:
             spending.release()
-            return None if tokens is None or need is None else (need.model, 0, 0, need.estimated, 0, "failed")
+            return None if tokens is None or need is None else (0, 0, need.estimated, 0, "failed")
         usage = answer.usage()
         seen = answer.estimated()
         counted = max(self._spent, tokens.spent(need, seen))
@@ -152,4 +152,4 @@ class Passage:
             tokens.learn(need, seen, usage)
         spending.settle(usage[0], output)
         used = need.ask.input if usage[0] is None else usage[0]
-        return need.model, used, output, need.estimated, counted, self._how
+        return used, output, need.estimated, counted, self._how

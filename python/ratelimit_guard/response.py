@@ -7,14 +7,14 @@ of that draft, unless the dialect has another one.
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard.dialect import PROBLEM, Told
 from ratelimit_guard.dialect.fields import retry_fields, seconds
+from ratelimit_guard.spending import TOKENS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ratelimit_guard._core import LimitResult, Quota
     from ratelimit_guard.decision import Decision
@@ -36,8 +36,6 @@ PERMIT_WAIT_S = 1.0
 """What a caller is told to wait for a slot in flight. The limiter knows only when the lease of one ends at the latest;
 most calls end long before, and clients that come again each second cost less than a slot that stands empty.
 """
-TOKENS = frozenset({"tokens", "input-tokens", "output-tokens"})
-NO_UNITS: Mapping[str, str] = MappingProxyType({})
 
 
 class Refusal(NamedTuple):
@@ -70,21 +68,17 @@ def refusal(
     fields: HeaderFields,
     dialect: Dialect = PROBLEM,
     request_id: str = "",
-    units: Mapping[str, str] = NO_UNITS,
 ) -> Refusal:
-    """Status 429, the time to wait and a body that says which policies are exceeded; 403 for who is blocked.
-
-    `units`: the unit of each policy by its name; one that is not there counts requests.
-    """
+    """Status 429, the time to wait and a body that says which policies are exceeded; 403 for who is blocked."""
     more = [(b"guard-challenge", decision.challenge)] if decision.result is None and decision.challenge else []
-    return _response(told(decision, request_id, units), more, fields, dialect)
+    return _response(told(decision, request_id), more, fields, dialect)
 
 
-def told(decision: Decision, request_id: str = "", units: Mapping[str, str] = NO_UNITS) -> Told:
+def told(decision: Decision, request_id: str = "") -> Told:
     """What the refusal of a decision says."""
     result, restriction = decision.result, decision.restriction
     if result is not None:
-        said = _exceeded(result, request_id, units)
+        said = _exceeded(result, request_id)
         if not decision.is_abnormal or restriction is None:
             return said
         return _restricted(said, said.message, restriction)
@@ -137,12 +131,12 @@ def _response(said: Told, more: HeaderFields, fields: HeaderFields, dialect: Dia
     return Refusal(said.status, [*head, length, *more, *retry, (b"cache-control", b"no-store"), *fields], body)
 
 
-def _exceeded(result: LimitResult, request_id: str, units: Mapping[str, str]) -> Told:
+def _exceeded(result: LimitResult, request_id: str) -> Told:
     refused = [one for one in result.results if not one.allowed]
-    wait_s = max([_wait_s(one, units) for one in refused], default=result.retry_after)
+    wait_s = max([_wait_s(one) for one in refused], default=result.retry_after)
     wait = "the cost exceeds the limit" if math.isinf(wait_s) else f"retry after {seconds(wait_s)} s"
     names = [one.policy for one in refused]
-    detail = f"limit {', '.join([_named(one, units) for one in refused])} exceeded: {wait}"
+    detail = f"limit {', '.join([_named(one) for one in refused])} exceeded: {wait}"
     problem = {
         "type": QUOTA_EXCEEDED,
         "title": "Request cannot be satisfied as assigned quota has been exceeded",
@@ -150,20 +144,20 @@ def _exceeded(result: LimitResult, request_id: str, units: Mapping[str, str]) ->
         "detail": detail,
         "violated-policies": names,
     }
-    is_tokens = any(units.get(name) in TOKENS for name in names)
+    is_tokens = any(one.unit in TOKENS for one in refused)
     return Told(429, "rate_limit_exceeded", "tokens" if is_tokens else "requests", detail, request_id, wait_s, problem)
 
 
-def _is_permit(one: LimitResult, units: Mapping[str, str]) -> bool:
-    return units.get(one.policy) == "concurrent-requests"
+def _is_permit(one: LimitResult) -> bool:
+    return one.unit == "concurrent-requests"
 
 
-def _wait_s(one: LimitResult, units: Mapping[str, str]) -> float:
-    return min(one.retry_after, PERMIT_WAIT_S) if _is_permit(one, units) else one.retry_after
+def _wait_s(one: LimitResult) -> float:
+    return min(one.retry_after, PERMIT_WAIT_S) if _is_permit(one) else one.retry_after
 
 
-def _named(one: LimitResult, units: Mapping[str, str]) -> str:
-    return f"{one.policy} ({one.limit} at once)" if _is_permit(one, units) else one.policy
+def _named(one: LimitResult) -> str:
+    return f"{one.policy} ({one.limit} at once)" if _is_permit(one) else one.policy
 
 
 def _policy_item(name: str, quota: Quota) -> str:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ratelimit_guard._core import tokens as _tokens
 from ratelimit_guard.degrade import DegradeSettings, degrade
 from ratelimit_guard.prompt import Reader
-from ratelimit_guard.ratios import Ratios
 from ratelimit_guard.spending import Ask
 
 if TYPE_CHECKING:
@@ -36,10 +35,10 @@ _ANSWERLESS = ("/embeddings", ":embedContent", ":batchEmbedContents", "/count_to
 
 
 class Need(NamedTuple):
-    """What a call asks for, by its body. `fields` is None for a body that could not be read."""
+    """What a call asks for, by its body. `fields` is None for a body that could not be read; `model` is a number."""
 
     ask: Ask
-    model: str
+    model: int
     fields: Fields | None
     estimated: int
 
@@ -50,7 +49,7 @@ class Tokens:
     def __init__(self, section: TokensSection) -> None:
         """Nothing is learned yet; each process learns for itself."""
         self._reader = Reader()
-        self._ratios = Ratios()
+        self._ratios = _tokens.Ratios()
         self.follow(section)
 
     @property
@@ -82,10 +81,11 @@ class Tokens:
     def need(self, fields: Fields | None, size: int, path: str) -> Need:
         """What to reserve for a body of `size` bytes."""
         section = self.section
-        estimated, surely = (size // BYTES_PER_TOKEN, 0) if fields is None else _tokens.estimate(fields)
-        model = "" if fields is None else fields.model or ""
-        needed = int(estimated * self._ratios.of(model).input.safe)
-        sure = min(surely, needed)
+        if fields is None:
+            estimated = size // BYTES_PER_TOKEN
+            needed, sure, model = estimated, 0, 0
+        else:
+            needed, sure, estimated, model = self._ratios.need(fields)
         if path.endswith(_ANSWERLESS):
             ask = Ask(needed, sure)
         elif self.firm:
@@ -131,17 +131,13 @@ class Tokens:
         return fields is not None and b'"stream_options"' in fields.body and _OPTIONS.scan(fields.body).logprobs
 
     def spent(self, need: Need, counted: int) -> int:
-        """Output tokens that a model counts where we counted `counted`."""
-        return int(counted * self._ratios.of(need.model).output.mean)
+        """Output tokens that a model mostly counts where we counted `counted`."""
+        return self._ratios.spent(need.model, counted)
 
     def learn(self, need: Need, counted: int, usage: tuple[int | None, int | None]) -> None:
         """What the upstream said was used, beside what we had estimated and counted."""
-        used_input, used_output = usage
-        self._ratios.learn(
-            need.model,
-            input=None if used_input is None or need.fields is None else (used_input, need.estimated),
-            output=None if used_output is None else (used_output, counted),
-        )
+        if need.fields is not None:
+            self._ratios.learn(need.model, need.estimated, counted, usage)
 
 
 def _choices(fields: Fields | None) -> int:

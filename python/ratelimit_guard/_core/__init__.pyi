@@ -107,12 +107,23 @@ class LimitResult:
     def policy(self) -> str:
         """Name of the policy that this result belongs to."""
     @property
+    def unit(self) -> str:
+        """What that policy counts, as in `Quota.unit`."""
+    @property
     def results(self) -> tuple[LimitResult, ...]: ...
     def ratelimit_field(self) -> bytes:
         """The value of a RateLimit header field (draft-ietf-httpapi-ratelimit-headers-11), an item for each policy.
 
         `r` is what remains, `t` the seconds, rounded up, until the whole limit is free or, after a refusal, until the
         same request fits.
+        """
+    def openai_fields(self) -> list[tuple[bytes, bytes]]:
+        """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of each unit the tightest policy, and in how long all
+        of it is free (`12ms`, `6m0s`). Where no policy counts all tokens, those that count a part speak for them.
+        """
+    def anthropic_fields(self, unix_time: float) -> list[tuple[bytes, bytes]]:
+        """`anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`: the same, and when
+        all of it is free (RFC 3339).
         """
     def __bool__(self) -> bool: ...
 

@@ -83,6 +83,23 @@ class UsageFilter:
     def finish(self) -> bytes:
         """What is held when the stream has ended."""
 
+@final
+class Ratios:
+    """How many tokens models really count where we counted one. Thread-safe; of at most 256 models.
+
+    Learned as TCP learns its time-outs (RFC 6298): a running mean, and its deviation.
+    """
+
+    def __new__(cls) -> Ratios: ...
+    def need(self, fields: Fields) -> tuple[int, int, int, int]:
+        """Of a scanned body the prompt's tokens to reserve, which nearly always suffice; how many it has surely;
+        `estimate` of it; and the number of its model, for the other methods. Cost: that of `estimate`.
+        """
+    def spent(self, model: int, counted: int) -> int:
+        """What so many counted tokens of an answer mostly are."""
+    def learn(self, model: int, estimated: int, counted: int, usage: tuple[int | None, int | None]) -> None:
+        """What an upstream said was used, beside what was estimated of the prompt and counted of the answer."""
+
 MAX_TOKENS: int
 MAX_LINE: int
 MAX_TEXT: int

@@ -5,17 +5,12 @@ Shapes as the anthropic package reads them (`_exceptions.py`, `_streaming.py`, `
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard.dialect.fields import tightest
 from ratelimit_guard.dialect.stream import plain
 from ratelimit_guard.dialect.told import encoded, event, head, id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.dialect.stream import Stream
     from ratelimit_guard.dialect.told import HeaderFields, Told
@@ -27,9 +22,6 @@ TYPES = {
     429: "rate_limit_error",
     503: "overloaded_error",
 }
-UNITS = ("requests", "tokens", "input-tokens", "output-tokens")
-LAST_SECOND = 253_402_300_799
-"""The end of the year 9999, beyond which no date can be written."""
 
 
 class Anthropic:
@@ -41,18 +33,9 @@ class Anthropic:
         """See `Dialect.refusal`."""
         return head(b"application/json", b"request-id", told), encoded(_error(told))
 
-    def fields(self, results: Sequence[LimitResult], units: Mapping[str, str], now: float) -> HeaderFields:
-        """For each unit what is left of the tightest policy, and when all of it is free (RFC 3339)."""
-        fields: HeaderFields = []
-        for unit in UNITS:
-            if (found := tightest(results, units, unit)) is not None:
-                name = b"anthropic-ratelimit-" + unit.encode()
-                fields += [
-                    (name + b"-limit", b"%d" % found.limit),
-                    (name + b"-remaining", b"%d" % found.remaining),
-                    (name + b"-reset", date(now + found.reset_after).encode()),
-                ]
-        return fields
+    def fields(self, result: LimitResult, now: float) -> HeaderFields:
+        """See `LimitResult.anthropic_fields`."""
+        return result.anthropic_fields(now)
 
     def cut(self, told: Told, stream: Stream) -> bytes:
         """The package heeds errors only in an event of that name."""
@@ -75,12 +58,6 @@ class Anthropic:
 
 
 ANTHROPIC = Anthropic()
-
-
-def date(unix_time: float) -> str:
-    """UTC to the second, rounded up (RFC 3339)."""
-    whole = math.ceil(min(max(unix_time, 0.0), LAST_SECOND))
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _error(told: Told) -> dict[str, Any]:

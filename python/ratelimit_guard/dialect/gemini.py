@@ -13,8 +13,6 @@ from ratelimit_guard.dialect.stream import plain
 from ratelimit_guard.dialect.told import encoded, event, head, id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.dialect.stream import Stream
     from ratelimit_guard.dialect.told import HeaderFields, Told
@@ -41,7 +39,7 @@ class Gemini:
         """See `Dialect.refusal`."""
         return head(b"application/json", b"x-request-id", told), encoded(_error(told))
 
-    def fields(self, results: Sequence[LimitResult], units: Mapping[str, str], now: float) -> HeaderFields:  # noqa: ARG002
+    def fields(self, result: LimitResult, now: float) -> HeaderFields:  # noqa: ARG002
         """Gemini has none."""
         return []
 

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard.dialect.fields import MAX_SECONDS, tightest
 from ratelimit_guard.dialect.stream import count_of, object_, plain
 from ratelimit_guard.dialect.told import document, error, event, head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.dialect.stream import Stream
     from ratelimit_guard.dialect.told import HeaderFields, Told
@@ -32,18 +29,9 @@ class OpenAI:
         """See `Dialect.refusal`."""
         return head(b"application/json", b"x-request-id", told), document(told)
 
-    def fields(self, results: Sequence[LimitResult], units: Mapping[str, str], now: float) -> HeaderFields:  # noqa: ARG002
-        """For requests and tokens what is left of the tightest policy, and in how long all of it is free."""
-        fields: HeaderFields = []
-        for unit in ("requests", "tokens"):
-            if (found := tightest(results, units, unit)) is not None:
-                name = unit.encode()
-                fields += [
-                    (b"x-ratelimit-limit-" + name, b"%d" % found.limit),
-                    (b"x-ratelimit-remaining-" + name, b"%d" % found.remaining),
-                    (b"x-ratelimit-reset-" + name, duration(found.reset_after).encode()),
-                ]
-        return fields
+    def fields(self, result: LimitResult, now: float) -> HeaderFields:  # noqa: ARG002
+        """See `LimitResult.openai_fields`."""
+        return result.openai_fields()
 
     def cut(self, told: Told, stream: Stream) -> bytes:
         """No `[DONE]` behind it: a client that passes over errors must not take the stream for a whole one."""
@@ -64,19 +52,6 @@ class OpenAI:
 
 
 OPENAI = OpenAI()
-
-
-def duration(seconds: float) -> str:
-    """As in OpenAI's header fields, rounded up to milliseconds: 12ms, 1.5s, 6m0s, 1h0m0s."""
-    ms = -int(-min(seconds, MAX_SECONDS) * 1000 // 1)
-    if ms < 1000:
-        return f"{ms}ms" if ms > 0 else "0s"
-    minutes, ms = divmod(ms, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{ms // 1000}.{ms % 1000:03}".rstrip("0").rstrip(".") + "s"
-    if hours:
-        return f"{hours}h{minutes}m{text}"
-    return f"{minutes}m{text}" if minutes else text
 
 
 def _length(stream: Stream) -> bytes:

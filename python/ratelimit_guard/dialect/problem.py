@@ -10,8 +10,6 @@ from ratelimit_guard.dialect.openai import OPENAI
 from ratelimit_guard.dialect.told import document, head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.dialect.stream import Stream
     from ratelimit_guard.dialect.told import Dialect, HeaderFields, Told
@@ -26,7 +24,7 @@ class Problem:
         """See `Dialect.refusal`."""
         return head(b"application/problem+json", b"x-request-id", told), document(told)
 
-    def fields(self, results: Sequence[LimitResult], units: Mapping[str, str], now: float) -> HeaderFields:  # noqa: ARG002
+    def fields(self, result: LimitResult, now: float) -> HeaderFields:  # noqa: ARG002
         """RateLimit and RateLimit-Policy say it all."""
         return []
 

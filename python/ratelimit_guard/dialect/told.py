@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.dialect.stream import Stream
@@ -48,8 +48,8 @@ class Dialect(Protocol):
         """Header fields of the dialect, content-type among them, and the body."""
         ...
 
-    def fields(self, results: Sequence[LimitResult], units: Mapping[str, str], now: float) -> HeaderFields:
-        """Header fields about limits. `units`: unit of each policy by its name; `now`: Unix time in seconds."""
+    def fields(self, result: LimitResult, now: float) -> HeaderFields:
+        """Header fields about limits. `now`: Unix time in seconds."""
         ...
 
     def cut(self, told: Told, stream: Stream) -> bytes:

@@ -53,6 +53,11 @@ impl Fields {
         self.places(parameter).map(|span| str::from_utf8(&body[span.range()]).unwrap_or_default())
     }
 
+    /// The JSON of the last model named.
+    pub fn named_model<'a>(&'a self, py: Python<'a>) -> Option<&'a str> {
+        self.values(py, Parameter::Model).next_back()
+    }
+
     /// The last one that is a string.
     fn string(&self, py: Python<'_>, parameter: Parameter) -> Option<String> {
         let body = self.body.as_bytes(py);

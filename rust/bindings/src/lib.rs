@@ -21,11 +21,13 @@ mod minhash;
 mod permit;
 mod prompt;
 mod quota;
+mod ratios;
 mod reservation;
 mod result;
 mod space_saving;
 mod table;
 mod tokens;
+mod unit_fields;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

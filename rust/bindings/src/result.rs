@@ -1,10 +1,13 @@
 //! `LimitResult`: an outcome with the names of its policies.
 
-use crate::error::exception;
+use crate::error::{OrRaise, exception};
+use crate::unit_fields::{Counted, Style, unit_fields};
+use arrayvec::ArrayVec;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 use ratelimit_guard_core::error::Error;
-use ratelimit_guard_core::limiter::{Answers, Outcome};
+use ratelimit_guard_core::limiter::{Answers, MAX_POLICIES, Outcome};
+use ratelimit_guard_core::quota::Unit;
 use ratelimit_guard_core::rule::Answer;
 use ratelimit_guard_core::time::Nanos;
 use std::fmt::Write;
@@ -13,21 +16,22 @@ use std::sync::Arc;
 /// Largest integer of a structured field (RFC 9651, section 3.3.1); stands for "never" too.
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
-/// A policy's name, and the same as a string of a structured field.
+/// A policy's name, the same as a string of a structured field, and what it counts.
 pub struct PolicyName {
     plain: String,
     quoted: String,
+    unit: Unit,
 }
 
 impl PolicyName {
-    pub fn new(plain: String) -> Self {
+    pub fn new(plain: String, unit: Unit) -> Self {
         let quoted = format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\""));
-        Self { plain, quoted }
+        Self { plain, quoted, unit }
     }
 }
 
-/// A policy and its answer as pickle stores them: name, limit, allowed, remaining, and two spans in nanoseconds.
-type Row = (String, u64, bool, u64, u64, u64);
+/// A policy and its answer as pickle stores them: name, unit, limit, allowed, remaining, and two spans in nanoseconds.
+type Row = (String, String, u64, bool, u64, u64, u64);
 /// Index of the tightest policy, and all of them.
 type State = (usize, Vec<Row>);
 
@@ -47,6 +51,10 @@ impl LimitResult {
 
     fn answer(&self) -> &Answer {
         self.outcome.answer()
+    }
+
+    fn counted(&self) -> ArrayVec<Counted<'_>, MAX_POLICIES> {
+        self.names[self.first..].iter().map(|name| name.unit).zip(self.outcome.answers()).collect()
     }
 
     fn only(&self, index: usize) -> Self {
@@ -82,6 +90,10 @@ impl LimitResult {
         &self.names[self.first + self.outcome.tightest].plain
     }
     #[getter]
+    fn unit(&self) -> &str {
+        self.names[self.first + self.outcome.tightest].unit.name()
+    }
+    #[getter]
     fn results<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, (0..self.outcome.answers().len()).map(|index| self.only(index)))
     }
@@ -95,13 +107,19 @@ impl LimitResult {
         }
         PyBytes::new(py, text.as_bytes())
     }
+    fn openai_fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        unit_fields(py, &self.counted(), &Style::OpenAi)
+    }
+    fn anthropic_fields<'py>(&self, py: Python<'py>, unix_time: f64) -> PyResult<Bound<'py, PyList>> {
+        unit_fields(py, &self.counted(), &Style::Anthropic(unix_time))
+    }
     fn __bool__(&self) -> bool {
         self.allowed()
     }
     fn __reduce__(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, State)> {
         let row = |(name, answer): (&PolicyName, &Answer)| {
             let Answer { allowed, limit, remaining, reset_after, retry_after } = *answer;
-            (name.plain.clone(), limit, allowed, remaining, reset_after.0, retry_after.0)
+            (name.plain.clone(), name.unit.name().into(), limit, allowed, remaining, reset_after.0, retry_after.0)
         };
         let rows = self.names[self.first..].iter().zip(self.outcome.answers()).map(row).collect();
         Ok((py.get_type::<Self>().getattr("_restore")?.unbind(), (self.outcome.tightest, rows)))
@@ -111,11 +129,13 @@ impl LimitResult {
         if tightest >= rows.len() {
             return Err(exception(py, &Error::usage("not the pickle of a LimitResult")));
         }
-        let read = |(name, limit, allowed, remaining, reset_after, retry_after): Row| {
+        let read = |(name, unit, limit, allowed, remaining, reset_after, retry_after): Row| {
             let (reset_after, retry_after) = (Nanos(reset_after), Nanos(retry_after));
-            (PolicyName::new(name), Answer { allowed, limit, remaining, reset_after, retry_after })
+            let name = PolicyName::new(name, Unit::named(&unit)?);
+            Ok((name, Answer { allowed, limit, remaining, reset_after, retry_after }))
         };
-        let (names, answers): (Vec<_>, Vec<_>) = rows.into_iter().map(read).unzip();
+        let rows: Vec<_> = rows.into_iter().map(read).collect::<Result<_, Error>>().or_raise(py)?;
+        let (names, answers): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let outcome = Outcome { answers: Answers::Many(answers.into()), tightest };
         Ok(Self::new(outcome, &names.into()))
     }

@@ -4,6 +4,7 @@ use crate::arguments::with_text;
 use crate::error::exception;
 use crate::fields::Fields;
 use crate::minhash::DETACH_BYTES;
+use crate::ratios::Ratios;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use ratelimit_guard_core::error::Error;
@@ -113,6 +114,7 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let module = PyModule::new(py, "tokens")?;
     module.add_class::<Meter>()?;
     module.add_class::<UsageFilter>()?;
+    module.add_class::<Ratios>()?;
     module.add_function(wrap_pyfunction!(estimate, &module)?)?;
     module.add_function(wrap_pyfunction!(estimate_text, &module)?)?;
     module.add("MAX_TOKENS", tokens::MAX_TOKENS)?;

@@ -6,13 +6,14 @@
 //! away what only came because usage was asked for.
 //!
 //! Counts are estimates by script: they are right within a tenth for English and code, within a third for most other
-//! languages, and an upstream's own count replaces them.
+//! languages, and an upstream's own count replaces them; [`ratios`] remember for each model how far off they were.
 
 pub mod answer;
 pub mod estimate;
 pub mod filter;
 pub mod lines;
 pub mod meter;
+pub mod ratios;
 pub mod tally;
 pub mod text;
 pub mod usage;
