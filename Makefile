@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 SETUP := .venv/.stamp-setup
 BUILD := .venv/.stamp-build
 BENCH := .venv-bench/.stamp
+SDKS := .sdk-newest/.stamp .sdk-oldest/.stamp
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 # $(call new-venv,DIR,WHAT): a fresh machine's pip is too old for dependency groups.
@@ -20,7 +21,7 @@ define new-venv
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)
 endef
 
-.PHONY: help setup build test lint test-rust test-python bench demo soak wheel clean
+.PHONY: help setup build sdk test lint test-rust test-python bench demo soak wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -54,7 +55,13 @@ test-rust: ## Rust tests: unit, property, sudden death, portable build, fuzz tar
 	CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
 	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p ratelimit-guard-core --release --test loom --locked
 
-test-python: build ## Python tests
+sdk: $(SDKS) ## the official clients, newest and oldest, each in an environment of its own
+
+.sdk-%/.stamp: tests/proxy/sdk/%.txt
+	$(call new-venv,.sdk-$*,-r $<)
+	touch $@
+
+test-python: build sdk ## Python tests
 	$(BIN)/python -m pytest
 
 soak: build ## the long form of the property, model, process and thread tests
@@ -78,4 +85,4 @@ wheel: setup ## build the wheel into dist/
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin build --release --locked --out dist
 
 clean: ## remove everything that was built
-	rm -rf .venv .venv-bench target dist python/ratelimit_guard/_core*.so
+	rm -rf .venv .venv-bench .sdk-newest .sdk-oldest target dist python/ratelimit_guard/_core*.so

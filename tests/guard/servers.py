@@ -26,6 +26,7 @@ SERVERS: dict[str, list[str]] = {
     "uvicorn": ["-m", "uvicorn", "{app}", "--port", "{port}", "--workers", "{workers}", "--log-level", "warning"],
     "granian-asgi": ["-m", "granian", "{app}", "--interface", "asgi", "--port", "{port}", "--workers", "{workers}"],
     "granian-wsgi": ["-m", "granian", "{app}", "--interface", "wsgi", "--port", "{port}", "--workers", "{workers}"],
+    "upstream": ["-m", "{app}", "{port}"],  # tests/proxy: no web server, for it breaks rules
     "gunicorn-sync": ["-m", "gunicorn", "{app}", "--bind", "127.0.0.1:{port}", "--workers", "{workers}"],
     "gunicorn-gthread": [
         "-m", "gunicorn", "{app}", "--bind", "127.0.0.1:{port}", "--workers", "{workers}",
