@@ -38,14 +38,16 @@ class AnswerText:
 
     __slots__ = ("_counts", "_decoder", "_meter", "_raw", "_room", "is_stream", "wanted")
 
-    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, counts: bool = False) -> None:
+    def __init__(
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], *, counts: bool = False, text: bool = True
+    ) -> None:
         """Headers as in an ASGI message. `wanted` says whether feeding is of use; it may become False, but not with
-        `counts`: then tokens are counted to the end, by bytes where nothing can be read.
+        `counts`: then tokens are counted to the end, by bytes where nothing can be read. `text`: is it wanted?
         """
         kind, coding = _read_headers(headers) if 200 <= status < 300 else (None, b"")
         self._decoder = Decoder(coding) if coding else None
         self.wanted = kind is not None and (counts or self._decoder is None or self._decoder.is_known)
-        self._meter = _tokens.Meter(kind) if kind is not None else None
+        self._meter = _tokens.Meter(kind, text) if kind is not None else None
         self.is_stream = kind == "events"
         self._counts, self._raw = counts, 0
         # Of a document that is too long, a part would be read for the whole.

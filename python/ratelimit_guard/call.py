@@ -108,7 +108,8 @@ class Call:
     def passage(self) -> Passage:
         """What the response of a request that may go on passes through."""
         self._passage = Passage(self.dialect, self._spending, self._tokens, self._need)
-        self._passage.reads, self._passage.drops_usage = self.reads, self.asks_usage
+        self._passage.reads, self._passage.reads_text = self.reads, self._watch is not None
+        self._passage.drops_usage = self.asks_usage
         return self._passage
 
     def end(self) -> None:

@@ -36,6 +36,7 @@ class Passage:
     """
 
     reads = True
+    reads_text = True
     drops_usage = False
     began = False
     """Whether the server took the start of the response: before that nobody has been given anything."""
@@ -56,7 +57,7 @@ class Passage:
         self._succeeded = 200 <= status < 300
         if not self._succeeded or not self.reads:
             return headers
-        answer = self.answer = AnswerText(status, headers, counts=self._tokens is not None)
+        answer = self.answer = AnswerText(status, headers, counts=self._tokens is not None, text=self.reads_text)
         if self._tokens is None or not answer.is_stream or answer.is_coded:
             return headers
         self._stream = Stream()
