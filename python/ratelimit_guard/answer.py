@@ -75,13 +75,14 @@ class AnswerText:
                 return self._unread(len(chunk))
         return self._meter.feed(plain)
 
-    def usage(self) -> tuple[int | None, int | None]:
-        """Tokens of prompt and answer as the upstream said them last, after the last piece."""
-        return (None, None) if (meter := self._read()) is None else meter.usage
-
-    def estimated(self) -> int:
-        """Tokens of the answer as far as they were seen, after the last piece."""
-        return self._raw // BYTES_PER_TOKEN + (0 if (meter := self._read()) is None else meter.estimated)
+    def totals(self) -> tuple[tuple[int | None, int | None], int]:
+        """After the last piece: tokens of prompt and answer as the upstream said them last, and those of the answer as
+        far as they were seen.
+        """
+        unread = self._raw // BYTES_PER_TOKEN
+        if (meter := self._read()) is None:
+            return (None, None), unread
+        return meter.usage, meter.estimated + unread
 
     @property
     def in_event(self) -> bool:

@@ -90,7 +90,8 @@ class RateLimitMiddleware:
             return
         body = None
         if call.reads:
-            body = await read_body(scope, receive, most=call.most, deadline=call.deadline)
+            most, deadline = call.bounds
+            body = await read_body(scope, receive, most=most, deadline=deadline)
             if body.problem == "timeout":
                 await _answer(send, too_slow(scope.get("http_version", "1.1"), dialect))
                 return

@@ -63,14 +63,12 @@ class Call:
         return self._watch is not None or self._tokens is not None
 
     @property
-    def most(self) -> int:
-        """Longest body that is read, in bytes."""
-        return max(part.max_body_bytes for part in (self._watch, self._tokens) if part is not None)
-
-    @property
-    def deadline(self) -> float:
-        """Seconds in which the body must come."""
-        return max(part.body_timeout_s for part in (self._watch, self._tokens) if part is not None)
+    def bounds(self) -> tuple[int, float]:
+        """Longest body that is read, in bytes, and seconds in which it must come: what is enough for all who read."""
+        one, other = self._watch or self._tokens, self._tokens or self._watch
+        if one is None or other is None:
+            return 0, 0.0
+        return max(one.max_body_bytes, other.max_body_bytes), max(one.body_timeout_s, other.body_timeout_s)
 
     def early(self) -> Decision | None:
         """The refusal for which no body is needed."""

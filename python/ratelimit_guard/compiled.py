@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ratelimit_guard._core import MAX_POLICIES
 from ratelimit_guard.address import client_address
-from ratelimit_guard.dialect import DIALECTS
+from ratelimit_guard.dialect import DIALECTS, dialect_of
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.policy import Policy
 from ratelimit_guard.response import policy_field
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard._core import ManualClock, TableLimiter
     from ratelimit_guard.config import Config, DetectorSection, Mode, Per, RouteSection
+    from ratelimit_guard.dialect import Dialect
     from ratelimit_guard.request import Request
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
@@ -106,7 +107,7 @@ class Compiled:
             metered=bool(metered),
             counts=any(self.config.policies[name].quota.unit in TOKENS for name in metered),
             early=self._charge(early, label),
-            dialect=DIALECTS[route.dialect] if route is not None and route.dialect else None,
+            dialect=None if route is None else _dialect(route),
         )
 
     def _budgets(self, policies: list[Policy], detector: DetectorSection) -> Budgets:
@@ -157,6 +158,13 @@ class Compiled:
             "global": lambda _tenant, _: "global:",
         }
         return partitions[per]
+
+
+def _dialect(route: RouteSection) -> Dialect | None:
+    """The one that the file names, or that every path of the route has; None when it depends on the path."""
+    if route.dialect is not None:
+        return DIALECTS[route.dialect]
+    return None if "{" in route.match else dialect_of(route.match)
 
 
 def require(config: Config, names: Iterable[str]) -> None:

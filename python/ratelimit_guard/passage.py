@@ -71,7 +71,7 @@ class Passage:
         answer = self.answer
         if self.cut:
             return b"", False
-        if answer is not None and self._tokens is not None:
+        if answer is not None and self._tokens is not None and answer.is_stream:
             chunk = self._count(answer, chunk)
         elif answer is not None and answer.wanted:
             answer.feed(chunk)
@@ -85,7 +85,9 @@ class Passage:
         return chunk + self._ending(), False
 
     def _count(self, answer: AnswerText, chunk: bytes) -> bytes:
-        """Count what passes. What is left of the chunk once the tokens are used up: up to the end of an event."""
+        """Count what passes of a stream: a document is an answer already given. What is left of the chunk once the
+        tokens are used up: up to the end of an event.
+        """
         at = 0
         while at < len(chunk) and not self.cut:
             piece = chunk[at : at + PIECE] if len(chunk) > PIECE else chunk
@@ -111,9 +113,7 @@ class Passage:
                 self._exhausted = True
 
     def _can_end(self, answer: AnswerText) -> bool:
-        """A document is an answer already given; a stream ends where an event does."""
-        if not answer.is_stream:
-            return False
+        """A stream ends where an event does; one whose coding hides that, anywhere."""
         return self._stream is None or not answer.in_event or self._rest > MAX_REST
 
     def _ending(self) -> bytes:
@@ -143,8 +143,7 @@ class Passage:
         if not self._succeeded or not self.began or answer is None or tokens is None or need is None:
             spending.release()
             return None if tokens is None or need is None else (0, 0, need.estimated, 0, "failed")
-        usage = answer.usage()
-        seen = answer.estimated()
+        usage, seen = answer.totals()
         counted = max(self._spent, tokens.spent(need, seen))
         output = counted if usage[1] is None else usage[1]
         if not self._completed or self.cut:

@@ -59,7 +59,7 @@ class RateLimitMiddleware:
         """Before the body what needs none, then the body, then the app, and at last what it used."""
         if (early := call.early()) is not None:
             return _answer(call.refuse(early), environ, start_response)
-        body = read_environ(environ, most=call.most) if call.reads else None
+        body = read_environ(environ, most=call.bounds[0]) if call.reads else None
         if body is not None and body.problem == "length-required":
             return _answer(no_length(call.dialect), environ, start_response)
         checked = call.check(None if body is None else body.bytes)
