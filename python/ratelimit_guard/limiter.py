@@ -127,8 +127,8 @@ class Limiter(_Bound):
         """Reserve what a call of a model needs, of every policy by its unit, or nothing.
 
         Policies of requests and cost pay `cost`, those of tokens input, output or both, those of concurrent requests a
-        slot. Input is an estimate: one that is more than a whole quota is charged as that. Of `output_tokens` as much as
-        fits is reserved, at least `least`; without it one, if any. `with` settles what was spent.
+        slot. Input is an estimate: one that is more than a whole quota is charged as that. Of `output_tokens` as much
+        as fits is reserved, at least `least` (without it 1, if any). `with` settles what was spent.
         """
         return Reservation(self._reserve(key, cost, input_tokens, output_tokens, least))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.stores import Hold
 
 SLICE = 256
-"""Output tokens reserved at a time: some seconds of a stream. More refuses neighbours early, less costs more charges."""
+"""Output tokens reserved at a time: some seconds of a stream. More would refuse neighbours, fewer cost charges."""
 
 
 class _Held:

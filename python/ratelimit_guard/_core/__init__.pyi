@@ -237,16 +237,17 @@ class TableLimiter:
         it goes into debt, by at most as much. Nobody looks past a `firm` reservation. A token bucket remembers debts of
         a sixteenth of its size beyond empty, so there it is by at most that.
 
-        `UsageError` as for `acquire_each`. About a microsecond, and when an account is refused some nanoseconds for each
-        reservation in flight on this host.
+        `UsageError` as for `acquire_each`. Cost: a few microseconds; when an account is refused some nanoseconds more
+        for each reservation in flight on this host.
         """
 
 @final
 class Reservation:
     """What a call holds until `settle` or `release`, or the reason why it holds nothing. True when admitted.
 
-    Thread-safe. One that is dropped is settled as spent. Permits are renewed while it is open, and what a killed process
-    held is taken back. It belongs to the process that made it: in a forked child its methods change nothing.
+    Thread-safe. One that is dropped is settled as spent. Permits are renewed while it is open (leases under 2 s end
+    earlier), and what a killed process held is taken back: permits, and output of the last slice that was not spent.
+    It belongs to the process that made it: in a forked child its methods change nothing.
     """
 
     @property
@@ -255,7 +256,7 @@ class Reservation:
     @property
     def spent(self) -> int:
         """Output tokens told to `spend` so far."""
-    def spend(self, output_tokens: int, slice: int) -> bool:
+    def spend(self, output_tokens: int, slice: int) -> bool:  # noqa: A002  the word of the contract
         """Tell that so many output tokens have passed.
 
         They are taken from what is reserved; when that is used up, the missing ones are charged and up to `slice` more,

@@ -52,6 +52,10 @@ class Hold(Protocol):
         """Tell that output has passed; reserve up to `slice` more when needed. False: it did not fit, a debt."""
         ...
 
+    def charge(self, units: int, /) -> LimitResult:
+        """Take more units of the policies of requests and cost, or of none."""
+        ...
+
     def settle(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
         """End with the real usage."""
         ...
@@ -90,7 +94,11 @@ class BoundLimiter(Protocol):
         input_tokens: int = 0,
         output_tokens: int = 0,
         *,
+        surely: int = 0,
         least: int = 0,
+        firm: bool = False,
+        account: str | bytes | None = None,
+        confirmed: bool = True,
     ) -> Hold:
         """Reserve what a call of a model needs, a key for every policy: all pay or none pays."""
         ...

@@ -4,20 +4,23 @@
 mod common;
 
 use common::*;
+use ratelimit_guard_core::lease::LEASE;
 use ratelimit_guard_core::limiter::Limiter;
 use ratelimit_guard_core::sync::{die_after, survive};
 use ratelimit_guard_core::time::Nanos;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 
 const START: u64 = 1_000 * SECOND;
+/// Processes by number: those below the survivor are dead when he looks.
+const VICTIM: u32 = 1;
+const RECLAIMER: u32 = 3;
+const SURVIVOR: u32 = 8;
+const BYSTANDER: u32 = 9;
 const LIMIT: u64 = 5;
 
 /// Let `deed` die after each number of operations in turn, on a fresh table each time, and look at what is left.
-fn at_every_point(
-    make: impl Fn() -> Vec<Limiter<Words>>,
-    deed: impl Fn(&[Limiter<Words>]),
-    look: impl Fn(&[Limiter<Words>]),
-) {
+fn at_every_point<T>(make: impl Fn() -> T, deed: impl Fn(&T), look: impl Fn(&T)) {
     set_hook(Box::new(|info| {
         if info.payload().downcast_ref::<&str>() != Some(&"failpoint") {
             eprintln!("{info}");
@@ -208,6 +211,116 @@ fn death_with_a_permit() {
             |limiters| {
                 assert!((LIMIT - 2..=LIMIT).contains(&slots(&limiters[0], later)));
                 assert_eq!(slots(&limiters[0], later + 100 * SECOND), LIMIT);
+            },
+        );
+    }
+}
+
+/// A scene with leases: a bystander of another process holds a slot, 10 tokens of input and 20 of output.
+struct Leased {
+    office: Office,
+    bystander: RefCell<Option<Held>>,
+    later: u64,
+}
+
+const SLOTS: u64 = 5;
+const TOKENS: u64 = 1_000;
+
+fn leased() -> Leased {
+    let office = Office::new(&["5 concurrent-requests; lease=10s", "1000 tokens/20s", "1000 tokens/20s; burst=1000"]);
+    let bystander = RefCell::new(office.reserve(BYSTANDER, 10, 20, START));
+    Leased { office, bystander, later: START }
+}
+
+/// After the victim, and a reclaimer that died too, were taken back: of all that was charged only the bystander's is held
+/// for sure, at most `lost` slots and tokens more, and nothing twice; then the bystander gives back what is his.
+fn taken_back(scene: &Leased, lost: [u64; 2]) {
+    let (office, now) = (&scene.office, scene.later);
+    let others = || office.reclaim(SURVIVOR, now, |pid| pid < SURVIVOR);
+    others();
+    assert_eq!(others(), 0, "taken back twice");
+    let [slots, window, bucket] = office.remaining(now)[..] else { unreachable!() };
+    assert!((SLOTS - 1 - lost[0]..SLOTS).contains(&slots), "{slots} slots");
+    for tokens in [window, bucket] {
+        assert!((TOKENS - 30 - lost[1]..=TOKENS - 30).contains(&tokens), "{tokens} tokens");
+    }
+    if let Some(held) = scene.bystander.borrow_mut().as_mut() {
+        held.release(&|| Nanos(now));
+    }
+    let after = office.remaining(now + 100 * SECOND);
+    assert_eq!((office.ledger.stats().live, &after[..]), (0, &[SLOTS, TOKENS, TOKENS][..]));
+}
+
+/// Death anywhere between a reservation and its end costs until its window ends at most what was spent or being moved;
+/// slots come back but for the one or two in motion.
+#[test]
+fn death_with_a_reservation() {
+    for ends in [true, false] {
+        at_every_point(
+            leased,
+            |scene| {
+                let Some(mut held) = scene.office.reserve(VICTIM, 50, 40, START) else { return };
+                let clock = || Nanos(START);
+                assert!(held.spend(30, 40, &clock) && held.spend(30, 40, &clock));
+                held.keep(Nanos(START));
+                if ends {
+                    held.settle(Some(20), Some(50), &clock);
+                }
+            },
+            |scene| taken_back(scene, [1, 50 + 40 + 60]),
+        );
+    }
+}
+
+/// Death while a slot is renewed leaves one or two slots until the lease ends, and frees nobody else's.
+#[test]
+fn death_of_a_keeper() {
+    let later = START + 4 * SECOND;
+    at_every_point(
+        || {
+            let scene = leased();
+            let held = scene.office.reserve(VICTIM, 0, 0, START);
+            scene.bystander.borrow_mut().as_mut().unwrap().keep(Nanos(later));
+            (Leased { later, ..scene }, RefCell::new(held))
+        },
+        |(_, held)| held.borrow_mut().as_mut().unwrap().keep(Nanos(later)),
+        |(scene, _)| {
+            let office = &scene.office;
+            office.reclaim(SURVIVOR, later, |pid| pid == VICTIM);
+            let slots = office.remaining(later)[0];
+            assert!((SLOTS - 2..SLOTS).contains(&slots), "{slots} slots");
+        },
+    );
+}
+
+/// Death of one that takes back leaves at most one line ungiven, and the next one gives the rest back: never twice.
+#[test]
+fn death_of_a_reclaimer() {
+    for silent in [false, true] {
+        let later = if silent { START + LEASE.0 + 1 } else { START };
+        at_every_point(
+            || {
+                let scene = leased();
+                let victim = scene.office.reserve(VICTIM, 0, 200, START);
+                if let Some(bystander) = scene.bystander.borrow_mut().as_mut() {
+                    bystander.keep(Nanos(later));
+                }
+                (scene, RefCell::new(victim))
+            },
+            |(scene, _)| {
+                scene.office.reclaim(RECLAIMER, later, |pid| !silent && pid == VICTIM);
+            },
+            |(scene, victim)| {
+                if silent {
+                    // Not dead at all: it finds its entry gone, and ends without giving back what others gave.
+                    let office = &scene.office;
+                    office.reclaim(SURVIVOR, later, |pid| pid == RECLAIMER);
+                    let before = office.remaining(later);
+                    victim.borrow_mut().as_mut().unwrap().release(&|| Nanos(later));
+                    assert_eq!((office.remaining(later), office.ledger.stats().live), (before, 1));
+                } else {
+                    taken_back(scene, [1, 200]);
+                }
             },
         );
     }
