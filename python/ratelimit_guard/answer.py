@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ratelimit_guard._core import tokens
+from ratelimit_guard._core import tokens as _tokens
 from ratelimit_guard.coding import Decoder
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     Kind = Literal["json", "events"]
 
-MAX_ANSWER_BODY = tokens.MAX_ANSWER_BODY
+MAX_ANSWER_BODY = _tokens.MAX_ANSWER_BODY
 """Longest JSON response that is read, in bytes."""
-MAX_TEXT = tokens.MAX_TEXT
+MAX_TEXT = _tokens.MAX_TEXT
 """Characters of a stream's text that are kept."""
-MAX_LINE = tokens.MAX_LINE
+MAX_LINE = _tokens.MAX_LINE
 """Longest line of a stream that is read, in bytes; longer ones are passed over."""
 
 KINDS: dict[bytes, Kind] = {b"application/json": "json", b"text/event-stream": "events"}
@@ -40,7 +40,7 @@ class AnswerText:
         kind, coding = _read_headers(headers) if 200 <= status < 300 else (None, b"")
         self._decoder = Decoder(coding) if coding else None
         self.wanted = kind is not None and (self._decoder is None or self._decoder.is_known)
-        self._meter = tokens.Meter(kind) if kind is not None else None
+        self._meter = _tokens.Meter(kind) if kind is not None else None
         # Of a document that is too long, a part would be read for the whole.
         self._room = MAX_ANSWER_BODY if kind == "json" else None
 
@@ -84,7 +84,7 @@ class AnswerText:
         if self._room is not None:
             self._meter = None
 
-    def _read(self) -> tokens.Meter | None:
+    def _read(self) -> _tokens.Meter | None:
         if self._meter is not None:
             self._meter.finish()
         return self._meter
