@@ -114,7 +114,7 @@ impl Answer {
     }
 
     fn usage(&mut self, event: &Value) {
-        let starts = event["type"] == "message_start";
+        let starts = !event["message"]["usage"].is_null();
         let output = self.counts[3];
         for usage in [&event["usage"], &event["response"]["usage"], &event["message"]["usage"]] {
             self.keep(0, usage, ["prompt_tokens", "input_tokens"]);

@@ -101,10 +101,11 @@ pub fn stream(random: &mut Random) -> Vec<u8> {
     let mut stream = stream.into_bytes();
     if random.below(4) == 0 && !stream.is_empty() {
         let place = random.below(stream.len());
+        // Nothing that would leave JSON with half a surrogate pair, which the twin's parser refuses.
         match random.below(3) {
             0 => stream.truncate(place),
-            1 => stream[place] = [0xff, b'\n', b'"', b'\r'][random.below(4)],
-            _ => stream.insert(place, b"\n\r\"}\xe6"[random.below(5)]),
+            1 => stream[place] = [0xff, b'\n', b'\r'][random.below(3)],
+            _ => stream.insert(place, b"\n\r\xe6"[random.below(3)]),
         }
     }
     stream
