@@ -51,7 +51,7 @@ lint: build ## formatting, lints and types of both languages
 test-rust: ## Rust tests: unit, property, sudden death, portable build, fuzz targets, loom
 	cargo test --workspace --locked
 	cargo test -p ratelimit-guard-core --features failpoints --locked
-	CARGO_TARGET_DIR=target/portable cargo test -p ratelimit-guard-core --features portable --test prompt --test minhash --test scan --locked
+	CARGO_TARGET_DIR=target/portable cargo test -p ratelimit-guard-core --features portable --test prompt --test minhash --test scan --test tokens --locked
 	CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
 	CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p ratelimit-guard-core --release --test loom --locked
 
@@ -65,7 +65,7 @@ test-python: build sdk ## Python tests
 	$(BIN)/python -m pytest
 
 soak: build ## the long form of the property, model, process and thread tests
-	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --test hyperloglog --test space_saving --test audit --test detector --test campaign --test live --test saved --locked
+	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --test hyperloglog --test space_saving --test audit --test detector --test campaign --test live --test saved --test tokens --locked
 	RLG_SOAK=1 CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
 	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt tests/sketch tests/campaigns tests/live
 	$(BIN)/python -m demo.soak --minutes 30

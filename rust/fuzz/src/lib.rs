@@ -8,6 +8,8 @@ mod naive;
 mod naive_facts;
 mod prompt;
 mod scan;
+mod tokens;
 
 pub use prompt::{prompt_pass, shingle};
 pub use scan::scan_body;
+pub use tokens::pass_answer;

@@ -1,5 +1,7 @@
 //! Escapes of JSON strings (RFC 8259, section 7).
 
+use super::json::hex;
+
 /// The character that the escape at the start of `raw` stands for, and the bytes it takes (at least one). No
 /// character: half of a surrogate pair alone, or no escape, which a scanned body does not hold.
 #[inline]
@@ -28,6 +30,5 @@ fn unescape_unit(raw: &[u8]) -> (Option<char>, usize) {
 
 /// The sixteen bits of a `\uXXXX` at the start of `raw`.
 pub(crate) fn unit(raw: &[u8]) -> Option<u32> {
-    let digits = raw.strip_prefix(b"\\u")?.get(..4)?;
-    digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+    raw.strip_prefix(b"\\u").and_then(hex)
 }

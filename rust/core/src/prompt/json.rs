@@ -331,7 +331,7 @@ fn specials(word: u64) -> u64 {
 
 /// The four digits of `\u`.
 #[inline(always)]
-fn hex(bytes: &[u8]) -> Option<u32> {
+pub(crate) fn hex(bytes: &[u8]) -> Option<u32> {
     let [a, b, c, d] = bytes.first_chunk::<4>()?.map(|digit| u32::from(DIGITS[digit as usize]));
     (a | b | c | d < 16).then_some(a << 12 | b << 8 | c << 4 | d)
 }

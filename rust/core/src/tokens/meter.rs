@@ -203,12 +203,10 @@ impl Events {
 
     /// What is no JSON may be text itself.
     fn dispatch(&mut self, found: &mut Found) {
-        if self.data.is_empty() {
-            return;
-        }
-        match Value::parse(&self.data) {
+        let Some((_, data)) = self.data.split_last() else { return };
+        match Value::parse(data) {
             Some(event) => found.event(event),
-            None => found.tally.add(&self.data),
+            None => found.tally.add(data),
         }
         self.data.clear();
     }
