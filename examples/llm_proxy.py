@@ -59,8 +59,8 @@ class Exchange:
                 logging.getLogger(__name__).warning("upstream: %r", error)
                 if not self._answered:  # else the server cuts the connection: nobody takes a part for the whole
                     await self._fail(504 if isinstance(error, httpx2.TimeoutException) else 502)
-            except ClientDisconnect:
-                pass
+            except (ClientDisconnect, OSError):
+                pass  # of the two ways in which a server tells, the second is a send that fails
             self._tasks.cancel_scope.cancel()
 
     def _outgoing(self) -> httpx2.Request:
@@ -110,7 +110,7 @@ def end_to_end(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[dict[str, httpx2.AsyncClient]]:
-    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # none: one caller's would go with another's request
+    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # keeps none: an upstream can set ever new ones
     async with httpx2.AsyncClient(timeout=TIMEOUT, limits=POOL, cookies=cookies) as client:
         yield {"client": client}
 

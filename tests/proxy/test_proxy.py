@@ -274,6 +274,15 @@ def test_the_upstream_sees_the_path_that_the_guard_saw(proxy: httpx2.Client, ups
     assert (url.path.count("/"), url.path.endswith(":generateContent"), url.query, url.fragment) == (3, True, "", "")
 
 
+def test_a_path_too_long_to_pass_is_a_502(proxy: httpx2.Client) -> None:
+    """Quoting makes three bytes of one."""
+    with dialled(proxy) as connection:
+        connection.sendall(
+            f"POST /v1beta/models/{',' * 30_000}:x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 502")
+
+
 def test_the_tier_file_covers_the_endpoints() -> None:
     """Every path of the proxy that takes a prompt has a route that reads it."""
     file = tomllib.loads((ROOT / "examples" / "llm_proxy.toml").read_text())

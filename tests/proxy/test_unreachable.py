@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import json
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from guard.helpers import http_scope
 from proxy.helpers import limits
 
 if TYPE_CHECKING:
@@ -65,6 +68,27 @@ def test_a_full_pool_is_a_504(before: Callable[..., TestClient], upstream: Contr
         assert client.post(CHAT, json={"model": "script:"}).status_code == 504
 
 
+@pytest.mark.parametrize("part", ["start", "body"])
+def test_a_server_whose_send_fails(before: Callable[..., TestClient], upstream: Control, part: str) -> None:
+    """It says so that the caller has left: nothing is raised, and the upstream's answer is given up."""
+    name = f"unsendable-{part}"
+    body = json.dumps({"model": f"script:name={name},stall=2", "stream": True}).encode()
+    asked = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return asked.pop() if asked else await asyncio.Future()
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == f"http.response.{part}":
+            raise OSError
+
+    with before(str(upstream.http.base_url)) as client:
+        app: Any = client.app
+        assert client.portal is not None
+        client.portal.call(app, http_scope(CHAT, state=client.app_state), receive, send)
+        upstream.wait_open(name, 0)
+
+
 def test_without_a_key_no_credential_is_sent(before: Callable[..., TestClient], upstream: Control) -> None:
     with before(str(upstream.http.base_url)) as client:
         assert (
@@ -74,9 +98,10 @@ def test_without_a_key_no_credential_is_sent(before: Callable[..., TestClient], 
     assert "authorization" not in dict(came["headers"])
 
 
-def test_one_callers_cookies_do_not_go_with_another(before: Callable[..., TestClient], upstream: Control) -> None:
+def test_no_cookie_is_kept(before: Callable[..., TestClient], upstream: Control) -> None:
     """The upstream sets one with every answer."""
     with before(str(upstream.http.base_url)) as client:
         for _ in range(2):
             assert client.post(CHAT, json={"model": "script:name=cookies"}).status_code == 200
+        assert not list(client.app_state["client"].cookies)
     assert [dict(came["headers"]).get("cookie") for came in upstream.requests("cookies")] == [None, None]
