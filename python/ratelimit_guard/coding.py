@@ -42,7 +42,7 @@ class Decoder:
 
     Reads gzip and deflate, and zstd where Python has it (3.14, or the package backports.zstd). `is_known` says whether
     the coding is one of them; `gave_up`, that nothing more will be decoded: the coding is unknown, the bytes are not of
-    it, or there is too much of them. Cost: 1 µs for an event, 5 ns for each decoded byte of a long piece.
+    it, or there is too much of them. Cost: 1.5 µs for an event, 1 ns for each byte of a long piece.
     """
 
     __slots__ = ("_coding", "_left", "_member", "_members", "gave_up", "is_known")

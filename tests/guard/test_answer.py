@@ -79,6 +79,14 @@ def delta(content: Any, index: int = 0, **more: Any) -> dict[str, Any]:
             "a",
             2,
         ),
+        (
+            [
+                {"candidates": [{"content": {"parts": [{"text": "a"}]}}], "usageMetadata": {"candidatesTokenCount": 1}},
+                {"candidates": [{"content": {"parts": [{"text": "b"}]}}], "usageMetadata": {"candidatesTokenCount": 2}},
+            ],
+            "ab",
+            2,
+        ),
         ({"data": [{"embedding": [1.0]}], "usage": {"prompt_tokens": 8}}, None, None),
         (chat(""), None, None),
         ({}, None, None),

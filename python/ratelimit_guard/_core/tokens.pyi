@@ -1,7 +1,8 @@
 """Tokens of a model API: estimated before a call, counted while its answer passes.
 
-Nothing here raises for what a client or an upstream may send. Counts are estimates by script: 0.9 to 1.1 of the truth
-for English and code, 0.6 to 1.5 for most other languages on tokenizers since 2024.
+Nothing here raises for what a client or an upstream may send. Counts are estimates by script: 0.9 to 1.15 of the truth
+for English and code, 0.8 to 1.5 for most other languages on tokenizers since 2024. Pieces of more than 256 KiB are read
+without the interpreter lock.
 """
 
 from typing import Literal, final
@@ -16,7 +17,7 @@ def estimate(fields: Fields) -> tuple[int, int]:
     quarter of the text that the dialects name, and every token that was given as a number.
 
     Of a body that is too large, too deep or too much to be read: a token for each four bytes, and surely none. Of any
-    other problem: (0, 0). Cost: 0.5 µs for 1 KB, 10 µs for 64 KB.
+    other problem: (0, 0). Cost: 0.4 µs for 1 KB; 9 µs for 64 KB, 25 µs where each line ends in an escape.
     """
 
 def estimate_text(text: str) -> int:
@@ -79,7 +80,7 @@ class UsageFilter:
 
     def __new__(cls) -> UsageFilter: ...
     def feed(self, chunk: bytes) -> bytes:
-        """What may pass now. Cost: 0.5 µs for an event."""
+        """What may pass now. Cost: 0.9 µs for an event, 0.2 µs for one without usage."""
     def finish(self) -> bytes:
         """What is held when the stream has ended."""
 

@@ -1,5 +1,6 @@
 //! `Fields` and `Turn`: what stands where in a body, decoded when asked for.
 
+use crate::minhash::DETACH_BYTES;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use ratelimit_guard_core::prompt::fields::{self, Parameter, Piece, Problem, Role, Span};
@@ -35,8 +36,10 @@ impl Fields {
     /// is no JSON is no prompt.
     pub fn tokens(&self, py: Python<'_>) -> (u64, u64) {
         let body = self.body.as_bytes(py);
+        let count = || estimate::body(body, &self.pieces, self.places(Parameter::Tools));
         match self.problem.as_deref() {
-            None => estimate::body(body, &self.pieces, self.places(Parameter::Tools)),
+            None if body.len() < DETACH_BYTES => count(),
+            None => py.detach(count),
             Some(problem) if problem.starts_with("too-") => (estimate::unread(body.len()), 0),
             Some(_) => (0, 0),
         }

@@ -5,8 +5,8 @@
 //! ([`tally`]), reads what the upstream says it was ([`usage`]) and keeps the start of the [`text`]. [`filter`] takes
 //! away what only came because usage was asked for.
 //!
-//! Counts are estimates by script: they are right within a tenth for English and code, within a third for most other
-//! languages, and an upstream's own count replaces them; [`ratios`] remember for each model how far off they were.
+//! Counts are estimates by script, within a sixth of the truth for English and code; an upstream's own count replaces
+//! them, and [`ratios`] remember for each model how far off they were.
 
 pub mod answer;
 pub mod estimate;

@@ -142,11 +142,11 @@ impl Found {
         }
     }
 
-    /// A piece of an answer of Anthropic's, or of OpenAI's responses. Sound is not text.
+    /// A piece of an answer of Anthropic's, or of OpenAI's responses.
     fn delta(&mut self, top: &Top<'_>, delta: Value<'_>) {
         if top.is("content_block_delta") {
             self.texts(delta.members(["text", "thinking", "partial_json"]));
-        } else if !top.is("response.audio.delta") && top.kind.is_some_and(ends_in_delta) {
+        } else if top.kind.is_some_and(brings_text) {
             self.texts([Some(delta)]);
         }
     }
@@ -158,9 +158,9 @@ impl Found {
     }
 }
 
-/// The kind of an event that brings text.
-pub(super) fn ends_in_delta(kind: Value<'_>) -> bool {
-    kind.text().is_some_and(|kind| kind.raw.ends_with(b"delta"))
+/// The type of an event that brings text. Sound is none.
+pub(super) fn brings_text(kind: Value<'_>) -> bool {
+    kind.text().is_some_and(|kind| kind.raw.ends_with(b"delta") && !kind.raw.ends_with(b"audio.delta"))
 }
 
 fn elements<'b>(array: Option<Value<'b>>) -> impl Iterator<Item = Value<'b>> {

@@ -1,6 +1,6 @@
 //! Reads one response while it passes.
 
-use super::answer::{Found, ends_in_delta};
+use super::answer::{Found, brings_text};
 use super::lines::{Lines, Part, Place, data};
 use super::text::{Kept, MAX_TEXT};
 use super::usage::Usage;
@@ -215,7 +215,7 @@ impl Events {
 /// May the line be an event that brings text? `response.completed` of OpenAI is long, and brings what has passed.
 fn may_bring_text(line: &[u8]) -> bool {
     let kind = data(line).and_then(Value::first_member).filter(|(key, _)| *key == b"type");
-    kind.is_none_or(|(_, kind)| ends_in_delta(kind))
+    kind.is_none_or(|(_, kind)| brings_text(kind))
 }
 
 /// The end of something that is too long to be kept.

@@ -74,6 +74,8 @@ fn media_count_by_the_number() {
     let gemini = r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"D"}}]}]}"#;
     assert_eq!(estimate(&gemini.replace('D', &data)), (MEDIUM, 0));
     assert!(estimate(&format!(r#"{{"prompt":"{data}"}}"#)).1 > 100);
+    let han = "漢".repeat(100);
+    assert_eq!(estimate(&format!(r#"{{"reasoning":"{han}","signature":"{data}"}}"#)), (tokens(&han), 0));
 }
 
 /// Tokens that are given as numbers are certain.

@@ -92,6 +92,7 @@ fn what_is_no_output_costs_nothing() {
         "[DONE]",
         r#"{"type":"ping"}"#,
         r#"{"type":"response.audio.delta","delta":"UklGRiQAAABXQVZF"}"#,
+        r#"{"type":"response.output_audio.delta","delta":"UklGRiQAAABXQVZF"}"#,
         r#"{"type":"response.output_text.done","text":"What has passed."}"#,
         r#"{"type":"response.completed","response":{"output":[{"content":[{"text":"What has passed."}]}]}}"#,
         r#"{"data":[{"embedding":[0.25,-0.5]}],"usage":{"prompt_tokens":1}}"#,
