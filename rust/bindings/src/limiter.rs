@@ -30,7 +30,11 @@ type Digests = ArrayVec<Digest, { MAX_POLICIES + 1 }>;
 
 impl TableLimiter {
     pub fn new(limiter: Arc<Limiter<Mapping>>, clock: Arc<AnyClock>, leases: Option<Arc<Leases>>) -> Self {
-        let names = limiter.counters().iter().map(|counter| PolicyName::new(counter.name.clone(), counter.quota.unit())).collect();
+        let names = limiter
+            .counters()
+            .iter()
+            .map(|counter| PolicyName::new(counter.name.clone(), counter.quota.unit()))
+            .collect();
         Self { limiter, clock, names, leases }
     }
 
