@@ -53,6 +53,10 @@ fn longer_strings_elsewhere_count() {
     }
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#;
     assert_eq!(estimate(&format!(r#"{{"tools":{tools}}}"#)), (tokens(tools), 0));
+    let (tools, said) = (format!(r#"[{{"description":"{WORDS}"}}]"#), r#"[{"content":"a"}]"#);
+    let expected = (tokens(&tools) + tokens("a") + MESSAGE, 0);
+    assert_eq!(estimate(&format!(r#"{{"tools":{tools},"messages":{said}}}"#)), expected);
+    assert_eq!(estimate(&format!(r#"{{"messages":{said},"tools":{tools}}}"#)), expected);
 }
 
 /// Media count by the number, whatever their data; data count nothing, a text without spaces does.
