@@ -122,12 +122,13 @@ impl TableLimiter {
         let account = account.map(hash).transpose()?.map_or(0, |digest| digest.0[0].max(1));
         let (units, input, output) = (units.0, input_tokens.0, output_tokens.0);
         let ask = Ask { units, input, surely: surely.0, output, least: least.0, firm, account, confirmed };
-        let ledger = self.leases.as_ref().map(|leases| leases.ledger());
+        let own = self.leases.as_ref().map(|leases| (leases, leases.own()));
+        let ledger = own.map(|(leases, own)| (leases.ledger(), own.owner()));
         let (outcome, held) = self.limiter.reserve(&digests, &ask, ledger, &*self.clock).or_raise(py)?;
-        if let (Some(leases), AnyClock::Machine) = (&self.leases, &*self.clock) {
-            leases.watch();
+        if let (Some((leases, own)), AnyClock::Machine) = (own, &*self.clock) {
+            leases.watch(own);
         }
         let result = Py::new(py, LimitResult::new(outcome, &self.names))?;
-        Ok(Reservation::new(result, self.names.clone(), self.clock.clone(), held, self.leases.clone()))
+        Ok(Reservation::new(result, self.names.clone(), self.clock.clone(), held, own))
     }
 }

@@ -14,11 +14,10 @@ use crate::counter::Receipt;
 use crate::hash::Digest;
 use crate::lease::ledger::{Entry, Ledger};
 use crate::lease::line::Hold;
-use crate::limiter::{Limiter, MAX_POLICIES, Outcome, Receipts};
+use crate::limiter::{Limiter, Outcome, Receipts};
 use crate::quota::{MAX_LIMIT, Unit};
 use crate::table::Memory;
 use crate::time::{Clock, Nanos};
-use arrayvec::ArrayVec;
 use std::mem::{replace, take};
 use std::sync::Arc;
 
@@ -29,14 +28,10 @@ const MAX_TRIES: u32 = 4;
 /// A permit is renewed when so much of its lease has passed: two rounds of a keeper may be late.
 const RENEWED_AFTER: u64 = 3;
 
-/// A key for each policy.
-type Keys = ArrayVec<Digest, MAX_POLICIES>;
-
 /// What a call holds.
 pub struct Reservation<M> {
     limiter: Arc<Limiter<M>>,
-    keys: Keys,
-    parts: ArrayVec<Part, MAX_POLICIES>,
+    parts: Box<[Part]>,
     listed: Option<(Arc<Ledger<M>>, Entry)>,
     /// Output charged so far; without limit when no policy counts any.
     granted: u64,
@@ -48,6 +43,7 @@ pub struct Reservation<M> {
 
 /// What one policy was paid.
 struct Part {
+    key: Digest,
     unit: Unit,
     /// Paid for all but output.
     fixed: u64,
@@ -84,27 +80,35 @@ impl<M: Memory> Reservation<M> {
     #[cold]
     fn top_up(&mut self, missing: u64, slice: u64, clock: &impl Clock) -> bool {
         for _ in 0..MAX_TRIES {
-            let room = self.limiter.room(&self.keys, clock.now());
+            let room = self.room(clock.now());
             if room < missing {
                 break;
             }
             let output = missing.saturating_add(slice).min(room);
             let cost_of = |index: usize| if counts_output(self.parts[index].unit) { output } else { 0 };
             let mut receipts = Receipts::new();
-            let outcome = self.limiter.take(|index| self.keys[index], cost_of, self.confirmed, clock, &mut receipts);
+            let outcome =
+                self.limiter.take(|index| self.parts[index].key, cost_of, self.confirmed, clock, &mut receipts);
             if outcome.answer().allowed {
                 self.granted += output;
-                self.book(receipts);
+                self.book(&receipts);
                 return true;
             }
         }
         self.granted += missing;
         for index in 0..self.parts.len() {
             if counts_output(self.parts[index].unit) {
-                self.debit(index, missing, clock.now());
+                self.debit(index, missing, clock);
             }
         }
         false
+    }
+
+    /// Output that all policies have room for.
+    fn room(&self, now: Nanos) -> u64 {
+        let room = |(index, part): (usize, &Part)| self.limiter.remaining(index, part.key, now);
+        let parts = self.parts.iter().enumerate().filter(|(_, part)| counts_output(part.unit));
+        parts.map(room).min().unwrap_or(u64::MAX)
     }
 
     /// Take `units` more of the policies of requests and cost, or of none. Of an ended reservation nothing is taken.
@@ -112,9 +116,9 @@ impl<M: Memory> Reservation<M> {
         let pays = |index: usize| matches!(self.parts[index].unit, Unit::Requests | Unit::Cost);
         let cost_of = |index| if pays(index) { units } else { 0 };
         if !self.is_open {
-            return self.limiter.assess(|index| self.keys[index], cost_of, clock.now());
+            return self.limiter.assess(|index| self.parts[index].key, cost_of, clock.now());
         }
-        self.limiter.take(|index| self.keys[index], cost_of, self.confirmed, clock, &mut Receipts::new())
+        self.limiter.take(|index| self.parts[index].key, cost_of, self.confirmed, clock, &mut Receipts::new())
     }
 
     /// End with the real usage; None: as it was estimated, or as it was spent. What was charged beyond it is given back,
@@ -156,7 +160,7 @@ impl<M: Memory> Reservation<M> {
             part.give_up(part.charged.saturating_sub(due), |back| {
                 counter.refund(self.limiter.table(), back, || clock.now());
             });
-            self.debit(index, due.saturating_sub(self.parts[index].charged), clock.now());
+            self.debit(index, due.saturating_sub(self.parts[index].charged), clock);
         }
     }
 
@@ -210,18 +214,18 @@ impl<M: Memory> Reservation<M> {
     }
 
     /// Charge whether it fits or not.
-    fn debit(&mut self, index: usize, cost: u64, now: Nanos) {
-        if cost > 0
-            && let Some(receipt) = self.limiter.debit(index, self.keys[index], cost, self.confirmed, now)
-        {
-            self.parts[index].add(receipt);
+    fn debit(&mut self, index: usize, cost: u64, clock: &impl Clock) {
+        if cost > 0 {
+            let part = &mut self.parts[index];
+            let receipt = self.limiter.debit(index, part.key, cost, self.confirmed, clock.now());
+            receipt.into_iter().for_each(|receipt| part.add(receipt));
         }
     }
 
     /// Enter what was charged, and list what of it is not spent.
-    fn book(&mut self, receipts: Receipts) {
+    fn book(&mut self, receipts: &Receipts) {
         let unspent = self.granted.saturating_sub(self.spent);
-        for (index, receipt) in receipts {
+        for (index, receipt) in receipts.iter().copied() {
             let part = &mut self.parts[index];
             part.add(receipt);
             match part.unit {

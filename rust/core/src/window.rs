@@ -160,9 +160,21 @@ impl Window {
         }
         let slots = past.slots();
         let value = slots >> shift & self.slot_mask();
-        let less = value - value.min(trace.cost / self.quantum);
-        let lowered = Past::new(head.generation(), prepared_for, slots - ((value - less) << shift));
-        cell.swap_past(word, past, lowered)
+        let whole = value.min(trace.cost / self.quantum);
+        let lowered = |by: u64| Past::new(head.generation(), prepared_for, slots - (by << shift));
+        if !cell.swap_past(word, past, lowered(whole)) {
+            return false;
+        }
+        // What does not divide: a quantum more, whose rest is charged to the head's epoch before, as a rotation does.
+        let rest = (self.quantum - trace.cost % self.quantum) % self.quantum;
+        if rest > 0
+            && whole < value
+            && count + rest <= COUNT
+            && cell.swap_head(head, head.with_payload(head.payload() + rest))
+        {
+            cell.swap_past(word, lowered(whole), lowered(whole + 1));
+        }
+        true
     }
 
     /// See [`crate::rule::Rule::trace`]. The mark is the epoch modulo 4,096, which is known to be one close to `at`.

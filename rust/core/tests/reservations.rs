@@ -1,8 +1,10 @@
 //! Reservations against lists of charges, for arbitrary calls, times and changes of limits; and what look past others.
 
 mod common;
+mod naive;
 
 use common::*;
+use naive::Log;
 use proptest::prelude::*;
 use ratelimit_guard_core::lease::ledger::Ledger;
 use ratelimit_guard_core::limiter::Limiter;
@@ -11,6 +13,7 @@ use ratelimit_guard_core::reservation::Reservation;
 use ratelimit_guard_core::reservation::admit::Ask;
 use ratelimit_guard_core::table::Table;
 use ratelimit_guard_core::time::Nanos;
+use std::mem::replace;
 use std::sync::Arc;
 
 const START: u64 = 1_000 * SECOND;
@@ -404,6 +407,33 @@ proptest! {
                 used = (used + real_input + real_output).min(burst + burst / 16);
             }
             prop_assert_eq!(peek(&limiter, "a", 0, START).remaining, burst.saturating_sub(used));
+        }
+    }
+
+    /// Of a window so large that its slots hold many units each, what is settled counts to the unit while nothing has
+    /// left the window, and never less than what was charged within it.
+    #[test]
+    fn large_windows_count_settled_usage(calls in prop::collection::vec((0u64..3_000, 0u64..1_500, 0u64..100_000), 1..40)) {
+        let limiter = Arc::new(limiter(&table(64), &[quota("10M tokens/80s")]));
+        let key = [limiter.digest(b"a").unwrap()];
+        let (mut log, mut now, mut open) = (Log::default(), START, None::<(Reservation<Words>, usize)>);
+        for (millis, wanted, input) in calls {
+            now += millis * 1_000_000;
+            let clock = move || Nanos(now);
+            let ask = Ask { input, surely: input, output: wanted, confirmed: true, ..Ask::default() };
+            let (_, held) = limiter.reserve(&key, &ask, None, &clock).unwrap();
+            let entry = log.0.len();
+            if held.is_some() {
+                log.push(now, input + wanted);
+            }
+            // The one before, in whose epoch the cell may no longer stand.
+            if let Some((mut held, entry)) = replace(&mut open, held.map(|held| (held, entry))) {
+                log.0[entry].1 -= wanted.min(log.0[entry].1);
+                held.settle(Some(log.0[entry].1), Some(0), &clock);
+            }
+            let used = 10_000_000 - peek(&limiter, "a", 0, now).remaining;
+            prop_assert!(used >= log.within(80 * SECOND, now));
+            prop_assert!(used == log.0.iter().map(|(_, units)| units).sum() || now > START + 80 * SECOND);
         }
     }
 }

@@ -34,11 +34,11 @@ pub struct Leases {
     first: Own,
 }
 
-/// What one process holds.
+/// What one process holds of a table's leases.
 ///
 /// A forked child has a copy whose lock a thread may have held that the fork left behind; it gets one of its own behind
 /// it. Python forks with the interpreter lock held, so no other thread is then about to make one.
-struct Own {
+pub struct Own {
     process: u32,
     owner: Owner,
     held: Mutex<Held>,
@@ -58,9 +58,9 @@ impl Leases {
         Self { table, ledger: Arc::new(ledger), first: Own::new() }
     }
 
-    /// The ledger, and this process as it names it.
-    pub fn ledger(&self) -> (&Arc<Ledger<Mapping>>, Owner) {
-        (&self.ledger, self.own().owner)
+    /// Where reservations are listed.
+    pub fn ledger(&self) -> &Arc<Ledger<Mapping>> {
+        &self.ledger
     }
 
     /// What its counters say.
@@ -68,18 +68,11 @@ impl Leases {
         self.ledger.stats()
     }
 
-    /// Renew the leases of a reservation until it is struck out.
-    pub fn enlist(&self, kept: &Arc<Kept>) -> u64 {
-        let mut held = self.own().held();
-        held.next += 1;
-        let number = held.next;
-        held.kept.insert(number, Arc::downgrade(kept));
-        number
-    }
-
-    /// Forget a reservation of this process.
-    pub fn strike(&self, number: u64) {
-        self.own().held().kept.remove(&number);
+    /// Forget the reservation that a process enlisted under this number.
+    pub fn strike(&self, process: u32, number: u64) {
+        if let Some(own) = self.known(process) {
+            own.held().kept.remove(&number);
+        }
     }
 
     /// One round: renew this process's own leases, then take back those of dead owners; how many entries.
@@ -94,8 +87,7 @@ impl Leases {
 
     /// Make a round every second from now on, in a thread of this process. When none can be had, the next call tries
     /// again.
-    pub fn watch(self: &Arc<Self>) {
-        let own = self.own();
+    pub fn watch(self: &Arc<Self>, own: &Own) {
         if own.keeper.get().is_some() {
             return;
         }
@@ -106,7 +98,8 @@ impl Leases {
         }
     }
 
-    fn own(&self) -> &Own {
+    /// What this process holds.
+    pub fn own(&self) -> &Own {
         let process = std::process::id();
         let mut own = &self.first;
         while own.process != process {
@@ -114,13 +107,16 @@ impl Leases {
         }
         own
     }
+
+    fn known(&self, process: u32) -> Option<&Own> {
+        let mut owns = successors(Some(&self.first), |own| own.child.get().map(|own| &**own));
+        owns.find(|own| own.process == process)
+    }
 }
 
 impl Drop for Leases {
     fn drop(&mut self) {
-        let process = std::process::id();
-        let mut owns = successors(Some(&self.first), |own| own.child.get().map(|own| &**own));
-        if let Some(keeper) = owns.find(|own| own.process == process).and_then(|own| own.keeper.get()) {
+        if let Some(keeper) = self.known(std::process::id()).and_then(|own| own.keeper.get()) {
             keeper.unpark();
         }
     }
@@ -130,6 +126,25 @@ impl Own {
     fn new() -> Self {
         let (keeper, child) = (OnceLock::new(), OnceLock::new());
         Self { process: std::process::id(), owner: process::this(), held: Mutex::default(), keeper, child }
+    }
+
+    /// The process, by its number.
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// The process, as the ledger names it.
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Renew the leases of a reservation until it is struck out.
+    pub fn enlist(&self, kept: &Arc<Kept>) -> u64 {
+        let mut held = self.held();
+        held.next += 1;
+        let number = held.next;
+        held.kept.insert(number, Arc::downgrade(kept));
+        number
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -52,7 +52,7 @@ impl Owner {
     }
     /// This process in the use of the entry after `other`'s.
     pub fn after(self, other: Self) -> Self {
-        Self(self.0 & ((1 << TAG_SHIFT) - 1) | (other.tag() + 1 & TAGS) << TAG_SHIFT)
+        Self(self.0 & ((1 << TAG_SHIFT) - 1) | ((other.tag() + 1) & TAGS) << TAG_SHIFT)
     }
     /// Nobody, in the same use.
     pub fn gone(self) -> Self {

@@ -1,6 +1,7 @@
 //! Admission: how much output fits, what each policy pays, and who may look past somebody else's reserve.
 
-use super::{Keys, MAX_TRIES, Part, Reservation, counts_output};
+use super::{MAX_TRIES, Part, Reservation, counts_output};
+use crate::counter::Counter;
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::lease::ledger::{Ledger, Terms};
@@ -98,7 +99,7 @@ impl<M: Memory> Limiter<M> {
             let cost = reservation.parts[index].fixed + ask.least;
             receipts.extend(self.debit(index, keys[index], cost, ask.confirmed, clock.now()).map(|debt| (index, debt)));
         }
-        reservation.book(receipts);
+        reservation.book(&receipts);
         Ok((outcome, Some(reservation)))
     }
 
@@ -179,9 +180,10 @@ impl<M: Memory> Limiter<M> {
     }
 
     fn begin(self: &Arc<Self>, keys: &[Digest], ask: &Ask, price: Price) -> Reservation<M> {
-        let part = |(counter, fixed): (&crate::counter::Counter, &u64)| Part {
+        let part = |(index, counter): (usize, &Counter)| Part {
+            key: keys[index],
             unit: counter.quota.unit(),
-            fixed: *fixed,
+            fixed: price.fixed[index],
             charged: 0,
             receipts: Vec::new(),
             hold: Hold::default(),
@@ -189,8 +191,7 @@ impl<M: Memory> Limiter<M> {
         let counts = self.counters().iter().any(|counter| counts_output(counter.quota.unit()));
         Reservation {
             limiter: self.clone(),
-            keys: keys.iter().copied().collect::<Keys>(),
-            parts: self.counters().iter().zip(&price.fixed).map(part).collect(),
+            parts: self.counters().iter().enumerate().map(part).collect(),
             listed: None,
             granted: if counts { price.output } else { u64::MAX },
             spent: 0,
@@ -199,12 +200,9 @@ impl<M: Memory> Limiter<M> {
         }
     }
 
-    /// Output that all policies have room for.
-    pub(super) fn room(&self, keys: &[Digest], now: Nanos) -> u64 {
-        let counters = self.counters().iter().zip(keys).filter(|(counter, _)| counts_output(counter.quota.unit()));
-        let room = counters.map(|(counter, key)| {
-            counter.assess(self.table(), counter.find(self.table(), *key, now), 0, now).remaining
-        });
-        room.min().unwrap_or(u64::MAX)
+    /// Units of one policy that a key could still take.
+    pub(super) fn remaining(&self, index: usize, key: Digest, now: Nanos) -> u64 {
+        let counter = &self.counters()[index];
+        counter.assess(self.table(), counter.find(self.table(), key, now), 0, now).remaining
     }
 }
