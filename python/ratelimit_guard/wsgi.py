@@ -16,7 +16,7 @@ from ratelimit_guard.request import from_environ
 from ratelimit_guard.response import no_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from os import PathLike
 
     from ratelimit_guard.call import Call
@@ -141,7 +141,7 @@ class Passing:
         self._call.end()
 
     @contextmanager
-    def ending_on_error(self) -> Iterator[None]:
+    def ending_on_error(self) -> Generator[None]:
         """An app that fails before it returns has answered nothing."""
         try:
             yield
