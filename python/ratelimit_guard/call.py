@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ratelimit_guard.body import MAX_DIGITS
 from ratelimit_guard.events import UsageEvent
 from ratelimit_guard.passage import Passage
 from ratelimit_guard.spending import Spending
@@ -81,7 +82,8 @@ class Call:
         inspection = None if watch is None else watch.live.inspect(body, plan.tenant, coding)
         if tokens is not None and spending is not None:
             fields = tokens.scan(body, coding) if inspection is None else inspection.prompt.fields
-            self._need = tokens.need(fields, _size(request) if body is None else len(body), request.path)
+            size = _size(request, self.bounds[0]) if body is None else len(body)
+            self._need = tokens.need(fields, size, request.path)
             spending.ask = self._need.ask
         if watch is None:
             checked = Checked(self._guard.charge(request, plan, plan.rules.cost, spending), None)
@@ -131,7 +133,7 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _size(request: Request) -> int:
-    """Bytes of a body that nobody read, as far as its length is said."""
+def _size(request: Request, most: int) -> int:
+    """Bytes of a body that was not read: its length as far as it is said, else more than `most`."""
     length = request.header(b"content-length") or b""
-    return int(length) if length.isdigit() and len(length) <= 18 else 0
+    return int(length) if length.isdigit() and len(length) <= MAX_DIGITS else most

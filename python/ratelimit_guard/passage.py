@@ -58,11 +58,11 @@ class Passage:
         if not self._succeeded or not self.reads:
             return headers
         answer = self.answer = AnswerText(status, headers, counts=self._tokens is not None, text=self.reads_text)
-        if self._tokens is None or not answer.is_stream or answer.is_coded:
+        if self._tokens is None or not answer.is_stream:
             return headers
-        self._stream = Stream()
-        if self.drops_usage:
-            self._filter = _tokens.UsageFilter()
+        if not answer.is_coded:
+            self._stream = Stream()
+            self._filter = _tokens.UsageFilter() if self.drops_usage else None
         # A stream that is cut, or from which something is taken, has another length.
         return [pair for pair in headers if pair[0].lower() != b"content-length"]
 

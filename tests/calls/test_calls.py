@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,3 +240,23 @@ async def test_a_reload_keeps_what_is_reserved(clock: ManualClock) -> None:
     scene.upstream.before = change
     assert (await scene.post(ask())).status == 200
     assert (scene.left("tokens"), scene.left("slots")) == (19_900, 2)
+
+
+async def test_a_body_that_is_too_long_is_estimated_by_its_length(clock: ManualClock) -> None:
+    scene = Scene(
+        clock, {"policies": {"tokens": {"quota": "1_000_000 tokens/minute"}}, "tokens": {"max_body_bytes": 1_024}}
+    )
+    scene.upstream.document({"choices": [], "usage": usage(None, 1)})
+    body = json.dumps(ask(LONG)).encode()
+    assert (await scene.post(body)).status == 200
+    assert (await scene.post(body, headers=[])).status == 200  # chunked: nobody says how long
+    assert [event.estimated_input for event in scene.used] == [len(body) // 4, 1_024 // 4]
+    assert scene.upstream.bodies == [ask(LONG), ask(LONG)]
+
+
+async def test_a_new_model_may_be_named_by_anybody(clock: ManualClock) -> None:
+    scene = Scene(clock)
+    scene.upstream.document({"choices": [], "usage": usage(10, 1)})
+    for model in ("", "x" * 100_000, "\r\nx: y", 7, None, ["m"]):
+        assert (await scene.post({**ask(), "model": model})).status == 200
+    assert [event.model for event in scene.used] == ["", "x" * 100_000, "\r\nx: y", "", "", ""]
