@@ -9,6 +9,7 @@ from ratelimit_guard.body import MAX_DIGITS
 from ratelimit_guard.events import UsageEvent
 from ratelimit_guard.passage import Passage
 from ratelimit_guard.spending import Spending
+from ratelimit_guard.tokens import model_of
 from ratelimit_guard.watch import Checked
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Call:
     )
 
     def __init__(self, guard: Guard, request: Request, plan: Plan, watch: Watch | None, tokens: Tokens | None) -> None:
-        """`watch` is the detector where it reads prompts, `tokens` is there where they are counted."""
+        """`watch` is there where the detector reads prompts, `tokens` where tokens are counted, or models told apart."""
         self.request, self.plan = request, plan
         self._guard, self._watch, self._tokens = guard, watch, tokens
         self._spending = Spending() if plan.rules.metered else None
@@ -77,20 +78,28 @@ class Call:
 
     def check(self, body: bytes | None = None) -> Checked:
         """Look at the body, reserve, decide, tell. `body` is None when it could not be read, or nobody reads it."""
-        request, plan, watch, tokens, spending = self.request, self.plan, self._watch, self._tokens, self._spending
+        request, watch = self.request, self._watch
         coding = _text(request.header(b"content-encoding")) if body else None
-        inspection = None if watch is None else watch.live.inspect(body, plan.tenant, coding)
-        if tokens is not None and spending is not None:
-            fields = tokens.scan(body, coding) if inspection is None else inspection.prompt.fields
-            size = _size(request, self.bounds[0]) if body is None else len(body)
-            self._need = tokens.need(fields, size, request.path)
-            spending.ask = self._need.ask
+        inspection = None if watch is None else watch.live.inspect(body, self.plan.tenant, coding)
+        if self._tokens is not None:
+            fields = self._tokens.scan(body, coding) if inspection is None else inspection.prompt.fields
+            self._ask(self._tokens, fields, _size(request, self.bounds[0]) if body is None else len(body))
+        plan, spending = self.plan, self._spending
         if watch is None:
             checked = Checked(self._guard.charge(request, plan, plan.rules.cost, spending), None)
         else:
             checked = self._guard.charge_prompt(request, plan, plan.rules.cost, inspection, watch, body, spending)
         self._checked = self._prepared(checked, body) if body and checked.decision.allowed else checked
         return self._checked
+
+    def _ask(self, tokens: Tokens, fields: Fields | None, size: int) -> None:
+        """What is known of the call now that its body is."""
+        plan, path = self.plan, self.request.path
+        if plan.rules.by_model:
+            self.plan = plan.rules.plan(plan.tenant, self.request, model_of(fields, path))
+        if self._spending is not None and plan.rules.counts:
+            self._need = tokens.need(fields, size, path)
+            self._spending.ask = self._need.ask
 
     def _prepared(self, checked: Checked, body: bytes) -> Checked:
         """With what the upstream has to be told so that tokens can be counted."""
@@ -107,8 +116,10 @@ class Call:
 
     def passage(self) -> Passage:
         """What the response of a request that may go on passes through."""
-        self._passage = Passage(self.dialect, self._spending, self._tokens, self._need)
-        self._passage.reads, self._passage.reads_text = self.reads, self._watch is not None
+        tokens = None if self._need is None else self._tokens
+        self._passage = Passage(self.dialect, self._spending, tokens, self._need)
+        self._passage.reads_text = self._watch is not None
+        self._passage.reads = tokens is not None or self._watch is not None
         self._passage.drops_usage = self.asks_usage
         return self._passage
 
@@ -122,8 +133,8 @@ class Call:
             return
         used, need = passage.end(), self._need
         if used is not None and need is not None and self._guard.tells_usage:
-            model = None if need.fields is None else need.fields.model
-            self._guard.tell_usage(UsageEvent(self.plan.tenant, self.plan.rules.route, model or "", *used))
+            model = model_of(need.fields, self.request.path)
+            self._guard.tell_usage(UsageEvent(self.plan.tenant, self.plan.rules.route, model, *used))
         # A caller who hangs up in the midst of an answer has it as far as that.
         if self._watch is not None and passage.began and passage.answer is not None:
             self._watch.observe(self.request, checked, passage.answer)

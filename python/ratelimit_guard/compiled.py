@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ratelimit_guard.rules import Partition, Plan
     from ratelimit_guard.tenant import Lookup, Tenant
 
+BY_MODEL = frozenset({"model", "account+model"})
+
 
 class Compiled:
     """One configuration in force. Immutable but for a bounded cache; replaced as a whole by a reload."""
@@ -92,7 +94,8 @@ class Compiled:
             modes[self.config.policies[name].mode].append(name)
         enforced = tuple(modes["enforce"])
         metered = {name for name in names if self.config.policies[name].quota.unit in METERED}
-        early = tuple(name for name in enforced if name not in metered)
+        by_model = {name for name in names if self.config.policies[name].per in BY_MODEL}
+        early = tuple(name for name in enforced if name not in metered | by_model)
         policies = [Policy(name, self.config.policies[name].quota) for name in enforced]
         costs = (route.cost, route.message_cost) if route else (1, 0)
         detector = self.config.detector if (route.body if route else is_prompted) else None
@@ -106,6 +109,7 @@ class Compiled:
             reads=route is not None and route.body,
             metered=bool(metered),
             counts=any(self.config.policies[name].quota.unit in TOKENS for name in metered),
+            by_model=bool(by_model),
             early=self._charge(early, label),
             dialect=None if route is None else _dialect(route),
         )
@@ -149,13 +153,16 @@ class Compiled:
         # `per` is part of the key, so that no account can be called like somebody's address.
         proxies = self.tenants.proxies
         partitions: dict[Per, Partition] = {
-            "account": lambda tenant, _: f"account:{tenant.account}",
-            "tenant": lambda tenant, _: f"tenant:{tenant.id}",
-            "address": lambda tenant, request: (
+            "account": lambda tenant, *_: f"account:{tenant.account}",
+            "tenant": lambda tenant, *_: f"tenant:{tenant.id}",
+            "address": lambda tenant, request, _: (
                 f"address:{client_address(request, proxies) if request else tenant.account}"
             ),
-            "route": lambda _tenant, _: f"route:{route}",
-            "global": lambda _tenant, _: "global:",
+            "route": lambda *_: f"route:{route}",
+            "model": lambda _tenant, _request, model: f"model:{model}",
+            # The model's length ends it: no account can have a name that makes two of these one.
+            "account+model": lambda tenant, _, model: f"model:{len(model)}:{model}:{tenant.account}",
+            "global": lambda *_: "global:",
         }
         return partitions[per]
 

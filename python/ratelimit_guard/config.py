@@ -31,7 +31,7 @@ from ratelimit_guard.reservation import SLICE
 from ratelimit_guard.routes import compile_pattern
 from ratelimit_guard.spending import TOKENS
 
-Per: TypeAlias = Literal["account", "tenant", "address", "route", "global"]
+Per: TypeAlias = Literal["account", "tenant", "address", "route", "model", "account+model", "global"]
 Mode: TypeAlias = Literal["enforce", "shadow"]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
 Identifier: TypeAlias = Annotated[str, Field(min_length=1, max_length=256)]
@@ -269,12 +269,16 @@ class Config(_Section):
                 msg = f"policies.{name}: names that begin with {' or '.join(RESERVED)} are the detector's own"
                 raise ValueError(msg)
         reads = any(route.body and not route.exempt for route in self.routes)
-        counted = [name for name, policy in self.policies.items() if policy.quota.unit in TOKENS]
+        counted = [
+            name
+            for name, policy in self.policies.items()
+            if policy.quota.unit in TOKENS or policy.per in {"model", "account+model"}
+        ]
         if self.detector is None and not counted and reads:
-            msg = "a route has body = true, and nobody reads it: add a section [detector] or a policy of tokens"
+            msg = "a route has body = true, and nobody reads it: add [detector], or a policy of tokens or models"
             raise ValueError(msg)
         if counted and not reads:
-            msg = f"policies.{counted[0]}: tokens are counted on routes with body = true, and there is none"
+            msg = f"policies.{counted[0]}: tokens and models are seen on routes with body = true, and there is none"
             raise ValueError(msg)
         if self.detector is None and self.campaign.quota is not None:
             msg = "campaign.quota: nobody looks for campaigns: add a section [detector]"

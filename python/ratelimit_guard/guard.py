@@ -18,7 +18,7 @@ except ModuleNotFoundError as missing:
     raise ImportError(text) from missing
 
 from ratelimit_guard.call import Call
-from ratelimit_guard.compiled import Compiled, open_store, require
+from ratelimit_guard.compiled import BY_MODEL, Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
 from ratelimit_guard.degrade import header_value
 from ratelimit_guard.dialect import PROBLEM, dialect_of, request_id
@@ -190,9 +190,10 @@ class Guard:
     def call(self, request: Request, plan: Plan) -> Call | None:
         """The steps of a request whose prompt is read, or whose tokens and slots are counted; None for any other."""
         rules, watch = plan.rules, self.watch(plan)
-        if watch is None and not rules.metered:
+        reads = rules.reads and (rules.counts or rules.by_model)
+        if watch is None and not rules.metered and not reads:
             return None
-        return Call(self, request, plan, watch, self._tokens if rules.reads and rules.counts else None)
+        return Call(self, request, plan, watch, self._tokens if reads else None)
 
     def watch(self, plan: Plan) -> Watch | None:
         """The detector, where the plan's requests hold prompts."""
@@ -279,9 +280,10 @@ class Guard:
     def reserve(self, names: Sequence[str], *, is_prompted: bool = False) -> None:
         """See to it that these policies are there as long as the guard. `ConfigError` for a name that is none."""
         require(self.config, names)
-        for name in names:
-            if (unit := self.config.policies[name].quota.unit) in METERED:
-                msg = f"policy {name!r} counts {unit}: give it to a tier or a route, whose middleware sees calls end"
+        for policy in [self.config.policies[name] for name in names]:
+            if policy.quota.unit in METERED or policy.per in BY_MODEL:
+                what = f"counts {policy.quota.unit} per {policy.per}"
+                msg = f"one of {', '.join(names)} {what}: give it to a tier or a route, whose middleware sees it"
                 raise ConfigError(msg)
         self._compiled.named(tuple(names), "", is_prompted=is_prompted)
         self._decorated.add((tuple(names), is_prompted))

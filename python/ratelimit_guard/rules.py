@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.spending import Spending
     from ratelimit_guard.tenant import Tenant
 
-    Partition = Callable[[Tenant, Request | None], str]
+    Partition = Callable[[Tenant, Request | None, str], str]
 
 
 class Charge:
@@ -39,9 +39,9 @@ class Charge:
             return self.acquire(keys, cost, tenant.confirmed)
         return spending.take(self, keys, tenant, cost, watches=watches)
 
-    def keys(self, tenant: Tenant, request: Request | None) -> tuple[str, ...]:
+    def keys(self, tenant: Tenant, request: Request | None, model: str) -> tuple[str, ...]:
         """The partition of each policy on which the request draws."""
-        return tuple([partition(tenant, request) for partition in self._partitions])
+        return tuple([partition(tenant, request, model) for partition in self._partitions])
 
 
 class Budget(NamedTuple):
@@ -73,7 +73,8 @@ class Rules(NamedTuple):
     """What holds for a tier on a route. `enforced` is None without a policy; each shadow policy counts for itself.
 
     `budgets` is None where no detector reads prompts. `reads`: requests hold a prompt. `metered`: some policy counts
-    tokens or slots in flight, `counts`: tokens. `early`: the enforced policies that can be asked before a body is read.
+    tokens or slots in flight, `counts`: tokens, `by_model`: for each model. `early`: the enforced policies that can be
+    asked before a body is read.
     """
 
     enforced: Charge | None
@@ -86,14 +87,15 @@ class Rules(NamedTuple):
     reads: bool = False
     metered: bool = False
     counts: bool = False
+    by_model: bool = False
     early: Charge | None = None
     dialect: Dialect | None = None
 
-    def plan(self, tenant: Tenant, request: Request | None) -> Plan:
-        """What the tenant must pay."""
-        keys = () if self.enforced is None else self.enforced.keys(tenant, request)
-        early = keys if self.early is None or not self.metered else self.early.keys(tenant, request)
-        return Plan(tenant, self, keys, tuple(charge.keys(tenant, request) for charge in self.shadow), early)
+    def plan(self, tenant: Tenant, request: Request | None, model: str = "") -> Plan:
+        """What the tenant must pay. `model` is the one asked for, empty as long as it is not known."""
+        keys = () if self.enforced is None else self.enforced.keys(tenant, request, model)
+        early = () if self.early is None else self.early.keys(tenant, request, model)
+        return Plan(tenant, self, keys, tuple(charge.keys(tenant, request, model) for charge in self.shadow), early)
 
 
 class Plan(NamedTuple):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN = 4
 """Of a body that cannot be read: English prose. What it really was, the upstream says at the end."""
+MAX_MODEL = 256
+"""Characters of a model's name that tell it from others."""
 MAX_CHOICES = 128
 """Answers of one request that are believed: no API gives more."""
 
@@ -138,6 +140,15 @@ class Tokens:
         """What the upstream said was used, beside what we had estimated and counted."""
         if need.fields is not None:
             self._ratios.learn(need.model, need.estimated, counted, usage)
+
+
+def model_of(fields: Fields | None, path: str) -> str:
+    """The model that a call asks for: in its body, or, as Gemini has it, before a colon in its path."""
+    named = None if fields is None else fields.model
+    if named is None:
+        named, colon, _ = path.rpartition("/")[2].partition(":")
+        named = named if colon else ""
+    return named[:MAX_MODEL]
 
 
 def _choices(fields: Fields | None) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from calls.helpers import CHAT, POLICIES, ROUTES, Scene, ask, chunk, usage
+from calls.helpers import CHAT, GEMINI, POLICIES, ROUTES, Scene, ask, chunk, usage
 from guard.helpers import complete
 from ratelimit_guard import ConfigError, Guard
 
@@ -259,4 +259,27 @@ async def test_a_new_model_may_be_named_by_anybody(clock: ManualClock) -> None:
     scene.upstream.document({"choices": [], "usage": usage(10, 1)})
     for model in ("", "x" * 100_000, "\r\nx: y", 7, None, ["m"]):
         assert (await scene.post({**ask(), "model": model})).status == 200
-    assert [event.model for event in scene.used] == ["", "x" * 100_000, "\r\nx: y", "", "", ""]
+    assert [event.model for event in scene.used] == ["", "x" * 256, "\r\nx: y", "", "", ""]
+
+
+async def test_models_have_quotas_of_their_own(clock: ManualClock) -> None:
+    policies = {
+        "one": {"quota": "1_000 tokens/hour", "per": "model"},
+        "each": {"quota": "600 tokens/hour", "per": "account+model"},
+        "calls": {"quota": "3/hour", "per": "model"},
+    }
+    scene = Scene(clock, {"policies": policies})
+    scene.upstream.document({"choices": [], "usage": usage(100, 300)})
+    assert (await scene.post(ask())).status == 200
+    assert (scene.left("one", "model:m"), scene.left("each", "model:1:m:address:192.0.2.1")) == (600, 200)
+    assert (await scene.post({"contents": []}, GEMINI)).status == 200
+    assert (scene.left("one", "model:gemini"), scene.left("one", "model:m")) == (600, 600)
+    assert [(await scene.post(ask())).status for _ in range(2)] == [200, 429]  # what it used too much stays a debt
+    assert (await scene.post({**ask(), "model": "n"})).status == 200
+
+
+async def test_a_limit_of_calls_per_model_needs_no_tokens(clock: ManualClock) -> None:
+    scene = Scene(clock, {"policies": {"calls": {"quota": "1/hour", "per": "model"}}})
+    scene.upstream.document({})
+    assert [(await scene.post({**ask(), "model": model})).status for model in "aab"] == [200, 429, 200]
+    assert scene.used == []

@@ -118,12 +118,12 @@ class LimitResult:
         same request fits.
         """
     def openai_fields(self) -> list[tuple[bytes, bytes]]:
-        """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of each unit the tightest policy, and in how long all
-        of it is free (`12ms`, `6m0s`). Where no policy counts all tokens, those that count a part speak for them.
+        """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of each unit the tightest policy, and in how long
+        all of it is free (`12ms`, `6m0s`). Where no policy counts all tokens, those that count a part speak for them.
         """
     def anthropic_fields(self, unix_time: float) -> list[tuple[bytes, bytes]]:
-        """`anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`: the same, and when
-        all of it is free (RFC 3339).
+        """`anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`: the same, and
+        when all of it is free (RFC 3339).
         """
     def __bool__(self) -> bool: ...
 
