@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use ratelimit_guard_core::reservation;
 use ratelimit_guard_host::keeper::{Kept, Leases, Own};
 use ratelimit_guard_host::mapping::Mapping;
-use std::process;
+use ratelimit_guard_host::process;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +36,7 @@ impl Reservation {
         leases: Option<(&Arc<Leases>, &Own)>,
     ) -> Self {
         let kept = held.map(|held| Arc::new(Mutex::new(held)));
-        let process = leases.map_or_else(process::id, |(_, own)| own.process());
+        let process = leases.map_or_else(process::number, |(_, own)| own.process());
         let leases = leases.zip(kept.as_ref()).map(|((leases, own), kept)| (leases.clone(), own.enlist(kept)));
         let is_open = AtomicBool::new(kept.is_some());
         Self { result, names, clock, kept, is_open, leases, process }
@@ -44,7 +44,7 @@ impl Reservation {
 
     /// None when refused, and in another process, where the lock may be held by a thread that the fork left behind.
     fn held(&self) -> Option<MutexGuard<'_, reservation::Reservation<Mapping>>> {
-        let kept = self.kept.as_ref().filter(|_| process::id() == self.process)?;
+        let kept = self.kept.as_ref().filter(|_| process::number() == self.process)?;
         Some(kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

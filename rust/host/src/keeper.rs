@@ -100,9 +100,9 @@ impl Leases {
 
     /// What this process holds.
     pub fn own(&self) -> &Own {
-        let process = std::process::id();
+        let number = process::number();
         let mut own = &self.first;
-        while own.process != process {
+        while own.process != number {
             own = own.child.get_or_init(|| Box::new(Own::new()));
         }
         own
@@ -116,7 +116,7 @@ impl Leases {
 
 impl Drop for Leases {
     fn drop(&mut self) {
-        if let Some(keeper) = self.known(std::process::id()).and_then(|own| own.keeper.get()) {
+        if let Some(keeper) = self.known(process::number()).and_then(|own| own.keeper.get()) {
             keeper.unpark();
         }
     }
@@ -125,7 +125,7 @@ impl Drop for Leases {
 impl Own {
     fn new() -> Self {
         let (keeper, child) = (OnceLock::new(), OnceLock::new());
-        Self { process: std::process::id(), owner: process::this(), held: Mutex::default(), keeper, child }
+        Self { process: process::number(), owner: process::this(), held: Mutex::default(), keeper, child }
     }
 
     /// The process, by its number.

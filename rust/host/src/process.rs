@@ -1,9 +1,12 @@
 //! Processes as the ledger of leases names them: this one, and whether another one still lives.
 
+use crate::mapping::Mapping;
 use ratelimit_guard_core::lease::line::Owner;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What /proc says of a process.
 struct Stat {
@@ -13,9 +16,27 @@ struct Stat {
     start: u64,
 }
 
+/// The number of this process, in a word that a forked child finds empty: a system call would cost more than all else of
+/// a spend. None where the kernel has no such memory.
+static NUMBER: LazyLock<Option<Mapping>> = LazyLock::new(|| Mapping::wiped_on_fork(1).ok());
+
+/// The number of this process.
+#[inline]
+pub fn number() -> u32 {
+    let Some(word) = NUMBER.as_ref().map(|words| &words.as_ref()[0]) else { return std::process::id() };
+    match word.load(Relaxed) as u32 {
+        0 => {
+            let number = std::process::id();
+            word.store(u64::from(number), Relaxed);
+            number
+        }
+        number => number,
+    }
+}
+
 /// This process. Without /proc its namespace is unknown, and others judge it by its heartbeat alone.
 pub fn this() -> Owner {
-    let pid = std::process::id();
+    let pid = number();
     match (stat("self"), fs::metadata("/proc/self/ns/pid")) {
         (Ok(Some(stat)), Ok(namespace)) => Owner::new(pid, namespace.ino(), stat.start),
         _ => Owner::new(pid, 0, 0),
