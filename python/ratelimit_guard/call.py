@@ -47,7 +47,7 @@ class Call:
     )
 
     def __init__(self, guard: Guard, request: Request, plan: Plan, watch: Watch | None, tokens: Tokens | None) -> None:
-        """`watch` is there where the detector reads prompts, `tokens` where tokens are counted, or models told apart."""
+        """`watch` is there where the detector reads prompts, `tokens` where tokens or models count."""
         self.request, self.plan = request, plan
         self._guard, self._watch, self._tokens = guard, watch, tokens
         self._spending = Spending() if plan.rules.metered else None
