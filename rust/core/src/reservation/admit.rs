@@ -57,7 +57,7 @@ impl Ask {
 impl<M: Memory> Limiter<M> {
     /// Does it count tokens or concurrent requests?
     pub fn is_metered(&self) -> bool {
-        !self.counters().iter().all(|counter| matches!(counter.quota.unit(), Unit::Requests | Unit::Cost))
+        self.counters().iter().any(Counter::is_metered)
     }
 
     /// Reserve what is asked, of every policy by its unit, or nothing: `units` of requests and cost, input and output
