@@ -167,6 +167,17 @@ def test_file_that_is_not_our_table_is_refused(path: Path, damage: Any) -> None:
     assert before is None or path.read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_ledger_is_an_error_for_limiters_that_need_it(path: Path, damage: Any) -> None:
+    """It names the file; limits of requests work without it."""
+    Limiter("5 concurrent-requests", open_table(path))
+    ledger = path.with_name(path.name + RESERVED_SUFFIXES[-1])
+    damage(ledger)
+    with pytest.raises(StoreError, match=ledger.name):
+        Limiter("5 concurrent-requests", open_table(path))
+    assert Limiter("5/hour", open_table(path)).acquire("alice")
+
+
 def test_file_of_another_capacity_is_refused(path: Path) -> None:
     """All processes must agree on the size of the table."""
     with pytest.raises(StoreError, match="capacity"):

@@ -22,9 +22,9 @@ class SharedStore(TableStore):
 
     `path` without a slash is a name in `/dev/shm/ratelimit-guard-<uid>/`, which is made private to this user;
     anything else is an absolute path, so that every worker means the same file. All of its room, about 53 bytes for
-    each key of the capacity, is reserved at once. Every process must give the same capacity. The counters survive a
-    restart of the workers, not of the host. Opening waits while another process opens or makes the same file; other
-    threads go on.
+    each key of the capacity, is reserved at once; the first limiter of tokens or slots reserves up to 5 MB more.
+    Every process must give the same capacity. The counters survive a restart of the workers, not of the host. Opening
+    waits while another process opens or makes the same file; other threads go on.
 
     `ConfigError` for a path that no file can have or that ends like the helper files beside a table
     (`.ratelimit-guard-lock`, `-new`, `-detector`, `-leases`), and for a capacity outside 1..2**31.

@@ -73,6 +73,11 @@ impl Counter {
         &self.rule
     }
 
+    /// Does it count tokens or slots in flight, which are given back?
+    pub fn is_metered(&self) -> bool {
+        !matches!(self.quota.unit(), Unit::Requests | Unit::Cost)
+    }
+
     /// Does it count slots in flight?
     pub fn counts_permits(&self) -> bool {
         self.quota.unit() == Unit::ConcurrentRequests

@@ -8,6 +8,9 @@
 //! compare-and-swap of the cell's head decides; [`word`] says what its bits mean, [`layout`] where everything lies,
 //! [`registry`] which quota a cell was written under.
 //!
+//! **A call of a model** holds a [`reservation`] while it runs: tokens charged by slices, slots, and at the end the real
+//! usage. What it holds is listed in a ledger of [`lease`]s, from which others give it back when its process dies.
+//!
 //! **Beside the limits**, [`prompt`] reads what a request asks for, [`sketch`] summarises it, [`detector`] judges what
 //! an account asks in the long run, [`campaign`] which accounts act as one, and [`audit`] does so over recorded traffic.
 //! [`tokens`] counts what a call of a model uses.

@@ -234,7 +234,7 @@ impl<M: Memory> Limiter<M> {
         Ok(self.table.seed().digest(key))
     }
 
-    /// The decision. Receipts of what was taken go into `receipts`.
+    /// The decision. Receipts of what was taken go into `receipts`; of a single policy only if it may be given back.
     pub(crate) fn take(
         &self,
         key_of: impl Fn(usize) -> Digest,
@@ -248,7 +248,7 @@ impl<M: Memory> Limiter<M> {
             let (key, found) = (key_of(0), counter.find(&self.table, key_of(0), now));
             let bill = Bill { cost: cost_of(0), forced: false, confirmed };
             let (answer, receipt) = self.charge(counter, key, found, bill, now);
-            receipts.extend(receipt.map(|receipt| (0, receipt)));
+            receipts.extend(receipt.filter(|_| counter.is_metered()).map(|receipt| (0, receipt)));
             return Outcome::one(answer);
         }
         let find = |(index, counter): (usize, &Counter)| counter.find(&self.table, key_of(index), now);

@@ -25,7 +25,9 @@ pub fn give_back<M: Memory>(table: &Table<M>, place: (usize, Generation), mark: 
             break;
         }
         let Some(rule) = table.registry().quota(snapshot.head.quota()).map(|quota| Rule::of(&quota)) else { break };
-        if rule.refund(&cell, &snapshot, &rule.trace(mark, cost, at), now) {
+        // Nobody reserves more; a ledger that somebody scribbles over may say so.
+        let trace = rule.trace(mark, cost.min(rule.capacity()), at);
+        if rule.refund(&cell, &snapshot, &trace, now) {
             break;
         }
     }

@@ -57,7 +57,7 @@ impl Ask {
 impl<M: Memory> Limiter<M> {
     /// Does it count tokens or concurrent requests?
     pub fn is_metered(&self) -> bool {
-        !self.counters().iter().all(|counter| matches!(counter.quota.unit(), Unit::Requests | Unit::Cost))
+        self.counters().iter().any(Counter::is_metered)
     }
 
     /// Reserve what is asked, of every policy by its unit, or nothing: `units` of requests and cost, input and output
@@ -76,20 +76,9 @@ impl<M: Memory> Limiter<M> {
     ) -> Result<(Outcome, Option<Reservation<M>>), Error> {
         self.check_keys(keys)?;
         let (ask, mut receipts) = (ask.bounded(), Receipts::new());
-        let (mut outcome, price) = self.try_reserve(keys, &ask, clock, &mut receipts);
-        let mut debts = 0;
-        if !outcome.answer().allowed {
-            let Some((ledger, _)) = ledger else { return Ok((outcome, None)) };
-            let Some(past) = self.look_past(keys, &ask, &price, &outcome, ledger, clock.now()) else {
-                return Ok((outcome, None));
-            };
-            let cost_of = |index: usize| if past >> index & 1 == 1 { 0 } else { self.cost(index, &price) };
-            let tried = self.take(|index| keys[index], cost_of, ask.confirmed, clock, &mut receipts);
-            if !tried.answer().allowed {
-                return Ok((outcome, None));
-            }
-            (outcome, debts) = (tried, past);
-        }
+        let others = ledger.map(|(ledger, _)| &**ledger);
+        let (outcome, terms) = self.admit(keys, &ask, others, clock, &mut receipts);
+        let Some((price, debts)) = terms else { return Ok((outcome, None)) };
         let mut reservation = self.begin(keys, &ask, price);
         reservation.listed = ledger.and_then(|(ledger, me)| {
             let terms = Terms { account: ask.account, firm: ask.firm, lines: keys.len() };
@@ -101,6 +90,26 @@ impl<M: Memory> Limiter<M> {
         }
         reservation.book(&receipts);
         Ok((outcome, Some(reservation)))
+    }
+
+    /// Charge what is asked; or else, where that is allowed, all but the policies to be looked past, which come as bits.
+    fn admit(
+        &self,
+        keys: &[Digest],
+        ask: &Ask,
+        ledger: Option<&Ledger<M>>,
+        clock: &impl Clock,
+        receipts: &mut Receipts,
+    ) -> (Outcome, Option<(Price, u32)>) {
+        let (outcome, price) = self.try_reserve(keys, ask, clock, receipts);
+        if outcome.answer().allowed {
+            return (outcome, Some((price, 0)));
+        }
+        let past = ledger.and_then(|ledger| self.look_past(keys, ask, &price, &outcome, ledger, clock.now()));
+        let Some(past) = past else { return (outcome, None) };
+        let cost_of = |index: usize| if past >> index & 1 == 1 { 0 } else { self.cost(index, &price) };
+        let tried = self.take(|index| keys[index], cost_of, ask.confirmed, clock, receipts);
+        if tried.answer().allowed { (tried, Some((price, past))) } else { (outcome, None) }
     }
 
     /// Charge all that fits, or at least what must.
