@@ -59,7 +59,7 @@ def _tokens(config: Config) -> Iterator[str]:
         if quota.unit not in TOKENS:
             continue
         if quota.burst is not None:
-            yield f"policy {name!r} is a bucket: of what answers use beyond empty it remembers a sixteenth of its size; a window remembers all"
+            yield f"policy {name!r} is a bucket: of use beyond empty it remembers a sixteenth of its size, a window all"
         if section.reserve == "max-tokens" and section.max_tokens > (quota.burst or quota.limit):
             most = quota.burst or quota.limit
             much = f"tokens.max_tokens is {section.max_tokens}, more than the {most} of policy {name!r}"

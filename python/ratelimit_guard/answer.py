@@ -23,7 +23,7 @@ MAX_LINE = _tokens.MAX_LINE
 """Longest line of a stream that is read, in bytes; longer ones are passed over."""
 
 BYTES_PER_TOKEN = 4
-"""Of an answer whose coding cannot be read: compressed documents hold more in them, compressed streams less."""
+"""Of what cannot be read: English prose. Of compressed documents it is too few, of compressed streams too many."""
 
 KINDS: dict[bytes, Kind] = {b"application/json": "json", b"text/event-stream": "events"}
 

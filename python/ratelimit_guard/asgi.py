@@ -4,6 +4,7 @@ only on routes that say so. The app's own behaviour is unchanged.
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ratelimit_guard.body import read_body
 from ratelimit_guard.call import IDENTITY
 from ratelimit_guard.decision import EXEMPT
+from ratelimit_guard.dialect import request_id
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
 from ratelimit_guard.passage import EXHAUSTED
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
     Fields = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("ratelimit_guard")
 
 
 class RateLimitMiddleware:
@@ -75,8 +79,9 @@ class RateLimitMiddleware:
                     raise
                 response.refused = error.decision
             except Exception:
-                if not response.cut:  # else it heard that the caller is gone
+                if not response.cut:
                     raise
+                log.debug("the app, told that its caller is gone", exc_info=True)
             if response.refused is None:
                 return
             decision = response.refused
@@ -93,7 +98,7 @@ class RateLimitMiddleware:
             most, deadline = call.bounds
             body = await read_body(scope, receive, most=most, deadline=deadline)
             if body.problem == "timeout":
-                await _answer(send, too_slow(scope.get("http_version", "1.1"), dialect))
+                await _answer(send, too_slow(scope.get("http_version", "1.1"), dialect, request_id(call.request)))
                 return
             receive = body.receive
         checked = call.check(None if body is None else body.bytes)
@@ -187,6 +192,8 @@ class _Passing(_Response):
         if self._passage.cut:
             self.cut = True
             self._call.end()
+            if self._passage.is_torn:  # the server breaks off what the app does not end
+                raise ConnectionResetError(EXHAUSTED)
 
 
 def _plain(scope: Scope) -> Scope:

@@ -103,24 +103,24 @@ class Call:
 
     def _prepared(self, checked: Checked, body: bytes) -> Checked:
         """With what the upstream has to be told so that tokens can be counted."""
-        tokens, need = self._tokens, self._need
+        tokens, need, edited = self._tokens, self._need, checked.replacement
         if tokens is None or need is None:
             return checked
-        fields: Fields | None = need.fields
-        if checked.replacement is not None:
-            body = checked.replacement
-            fields = tokens.scan(body, None)
-        self.asks_usage = tokens.asks_usage(fields, self.request.path)
-        prepared = tokens.prepared(fields, body, asks_usage=self.asks_usage)
+        path, is_edited = self.request.path, edited is not None
+        prepared, self.asks_usage = tokens.prepared(need, edited or body, path, is_edited=is_edited)
         return checked if prepared is None else checked._replace(replacement=prepared)
 
     def passage(self) -> Passage:
         """What the response of a request that may go on passes through."""
         tokens = None if self._need is None else self._tokens
-        self._passage = Passage(self.dialect, self._spending, tokens, self._need)
-        self._passage.reads_text = self._watch is not None
-        self._passage.reads = tokens is not None or self._watch is not None
-        self._passage.drops_usage = self.asks_usage
+        self._passage = Passage(
+            self.dialect,
+            self._spending,
+            tokens,
+            self._need,
+            reads_text=self._watch is not None,
+            drops_usage=self.asks_usage,
+        )
         return self._passage
 
     def end(self) -> None:

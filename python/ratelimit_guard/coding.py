@@ -70,6 +70,9 @@ class Decoder:
     def _decode(self, piece: bytes, decoded: bytearray, most: int) -> bytes:
         """Decode up to the end of a member. What stands behind it."""
         if self._member is None:
+            if self._members == MAX_MEMBERS:
+                self.gave_up = True
+                return b""
             self._member = _member(self._coding, piece)
             self._members += 1
         try:
@@ -84,7 +87,6 @@ class Decoder:
             return b""
         rest: bytes = self._member.unused_data
         self._member = None
-        self.gave_up |= bool(rest) and self._members == MAX_MEMBERS
         return rest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from ratelimit_guard.decision import Decision
@@ -23,11 +23,12 @@ class DecisionEvent(NamedTuple):
     decision: Decision
 
 
-class UsageEvent(NamedTuple):
-    """What a call used, in tokens, beside what was expected.
+Ending: TypeAlias = Literal["complete", "broken", "cut", "failed"]
+"""Of a call: `complete`; `broken` off, by whomever; `cut` by the guard; or it `failed`, and then used nothing."""
 
-    `ended`: `complete`; `broken` off, by whomever; `cut` by the guard; or it `failed`, and then used nothing.
-    """
+
+class UsageEvent(NamedTuple):
+    """What a call used, in tokens: as the upstream said, else as estimated and counted; and what was expected."""
 
     tenant: Tenant
     route: str | None
@@ -36,7 +37,7 @@ class UsageEvent(NamedTuple):
     output_tokens: int
     estimated_input: int
     counted_output: int
-    ended: Literal["complete", "broken", "cut", "failed"]
+    ended: Ending
 
 
 def log_event(event: DecisionEvent) -> None:

@@ -182,8 +182,10 @@ class Guard:
 
     def charge_more(self, request: Request, plan: Plan, cost: int, spending: Spending) -> Decision:
         """Charge a connection that stays open for one more message."""
-        decision = decide(plan.tenant, spending.more(cost), (), plan.rules.policy_field)
-        if self._hooks or not decision.allowed:
+        result = spending.more(cost)
+        shadow = spending.more_shadow(cost) if result is None or result.allowed else ()
+        decision = decide(plan.tenant, result, shadow, plan.rules.policy_field)
+        if self._hooks or shadow or not decision.allowed:
             self._event(request, plan, cost, decision)
         return decision
 
@@ -277,7 +279,7 @@ class Guard:
         names = tuple(policies) or compiled.config.tiers[tenant.tier].policies
         return compiled.named(names, route, is_prompted=is_prompted).plan(tenant, request)
 
-    def reserve(self, names: Sequence[str], *, is_prompted: bool = False) -> None:
+    def keep_policies(self, names: Sequence[str], *, is_prompted: bool = False) -> None:
         """See to it that these policies are there as long as the guard. `ConfigError` for a name that is none."""
         require(self.config, names)
         for policy in [self.config.policies[name] for name in names]:

@@ -41,7 +41,7 @@ def limit(
     both, in an error handler of Flask or Django `guard.refusal(error.decision)` is the response. Sync and async
     functions, methods and generators. `ConfigError` for an unknown policy.
     """
-    guard.reserve(policies, is_prompted=prompt is not None)
+    guard.keep_policies(policies, is_prompted=prompt is not None)
     if account is not None and tenant is None:
         msg = "limit(account=...) needs tenant=... too"
         raise ConfigError(msg)

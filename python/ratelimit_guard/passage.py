@@ -5,7 +5,7 @@ Only the line of a stream that has begun is held back, and only where the upstre
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ratelimit_guard._core import tokens as _tokens
 from ratelimit_guard.answer import AnswerText
@@ -13,6 +13,7 @@ from ratelimit_guard.dialect import Stream, Told
 
 if TYPE_CHECKING:
     from ratelimit_guard.dialect import Dialect
+    from ratelimit_guard.events import Ending
     from ratelimit_guard.spending import Spending
     from ratelimit_guard.tokens import Need, Tokens
 
@@ -25,27 +26,32 @@ MAX_REST = 64 << 10
 EXHAUSTED = "the limit of tokens was reached in the midst of the answer"
 
 
-Used: TypeAlias = tuple[int, int, int, int, Literal["complete", "broken", "cut", "failed"]]
+Used: TypeAlias = "tuple[int, int, int, int, Ending]"
 """Tokens of prompt and answer, what was expected of each, and how it ended: see `UsageEvent`."""
 
 
 class Passage:
     """Fed with the response's start and pieces; says what to send in their place.
 
-    After `cut` nothing more may be sent. `answer` is there for a success that is read.
+    After `cut` nothing more may be sent. `answer` is there for a success that is read. `began`: the server took the
+    start of the response; before that nobody has been given anything.
     """
 
-    reads = True
-    reads_text = True
-    drops_usage = False
-    began = False
-    """Whether the server took the start of the response: before that nobody has been given anything."""
-
-    def __init__(self, dialect: Dialect, spending: Spending | None, tokens: Tokens | None, need: Need | None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        spending: Spending | None,
+        tokens: Tokens | None,
+        need: Need | None,
+        *,
+        reads_text: bool,
+        drops_usage: bool,
+    ) -> None:
         """`spending` is what was reserved, if anything; `tokens` and `need` are there where tokens are counted."""
         self._dialect, self._spending, self._tokens, self._need = dialect, spending, tokens, need
+        self._reads_text, self._drops_usage = reads_text, drops_usage
         self.answer: AnswerText | None = None
-        self.cut = False
+        self.began = self.cut = False
         self._succeeded = self._completed = self._ended = False
         self._exhausted, self._rest = False, 0
         self._counted, self._spent = 0, 0
@@ -55,34 +61,44 @@ class Passage:
     def start(self, status: int, headers: Headers) -> Headers:
         """The response's header fields, without those that will not be true."""
         self._succeeded = 200 <= status < 300
-        if not self._succeeded or not self.reads:
+        counts = self._tokens is not None
+        if not self._succeeded or not (counts or self._reads_text):
             return headers
-        answer = self.answer = AnswerText(status, headers, counts=self._tokens is not None, text=self.reads_text)
-        if self._tokens is None or not answer.is_stream:
+        answer = self.answer = AnswerText(status, headers, counts=counts, text=self._reads_text)
+        if not counts or not answer.is_stream:
             return headers
         if not answer.is_coded:
             self._stream = Stream()
-            self._filter = _tokens.UsageFilter() if self.drops_usage else None
+            self._filter = _tokens.UsageFilter() if self._drops_usage else None
         # A stream that is cut, or from which something is taken, has another length.
         return [pair for pair in headers if pair[0].lower() != b"content-length"]
 
+    @property
+    def is_torn(self) -> bool:
+        """Was it cut where no last words can be said? Then the server has to break it off."""
+        return self.cut and self._stream is None
+
     def feed(self, chunk: bytes, *, more: bool) -> tuple[bytes, bool]:
-        """What to send instead, and whether more will come."""
+        """What to send instead, and whether more will come; of one that `is_torn` it will never."""
         answer = self.answer
         if self.cut:
             return b"", False
-        if answer is not None and self._tokens is not None and answer.is_stream:
-            chunk = self._count(answer, chunk)
-        elif answer is not None and answer.wanted:
-            answer.feed(chunk)
+        if answer is not None:
+            chunk = bytes(chunk)  # some apps send views of memory
+            if self._tokens is not None and answer.is_stream:
+                chunk = self._count(answer, chunk)
+            elif answer.wanted:
+                answer.feed(chunk)
         if self._filter is not None:
             chunk = self._filter.feed(chunk)
             if self.cut or not more:
                 chunk += self._filter.finish()
         self._completed = not more
-        if not self.cut:
+        if answer is None or not self.cut:
             return chunk, more
-        return chunk + self._ending(), False
+        if self.is_torn:
+            return chunk, True
+        return chunk + (b"\n\n" if answer.in_event else b"") + self._ending(), False
 
     def _count(self, answer: AnswerText, chunk: bytes) -> bytes:
         """Count what passes of a stream: a document is an answer already given. What is left of the chunk once the
@@ -106,7 +122,7 @@ class Passage:
             self._stream.feed(piece)
         if self._tokens is None or self._need is None or self._spending is None:
             return
-        due = self._tokens.spent(self._need, self._counted) - self._spent
+        due = self._tokens.passed(self._need, self._counted) - self._spent
         if due > 0:
             self._spent += due
             if not self._spending.spend(due):
@@ -117,18 +133,18 @@ class Passage:
         return self._stream is None or not answer.in_event or self._rest > MAX_REST
 
     def _ending(self) -> bytes:
-        """The last words of a stream that is cut; of a coded one there can be none."""
+        """The last words of a stream that is cut."""
         stream, tokens, need = self._stream, self._tokens, self._need
         if stream is None or tokens is None or need is None:
             return b""
-        if tokens.section.on_exhausted == "finish":
+        if need.settings.section.on_exhausted == "finish":
             stream.input_tokens, stream.output_tokens = need.ask.input, self._spent
             stream.wants_usage = tokens.wants_usage(need.fields)
             return self._dialect.finish(stream)
         return self._dialect.cut(Told(429, "rate_limit_exceeded", "tokens", EXHAUSTED), stream)
 
     @property
-    def _how(self) -> Literal["complete", "broken", "cut"]:
+    def _how(self) -> Ending:
         if self.cut:
             return "cut"
         return "complete" if self._completed else "broken"
@@ -144,12 +160,13 @@ class Passage:
             spending.release()
             return None if tokens is None or need is None else (0, 0, need.estimated, 0, "failed")
         usage, seen = answer.totals()
-        counted = max(self._spent, tokens.spent(need, seen))
+        is_whole = self._completed and not self.cut
+        counted = tokens.used(need, seen) if is_whole else max(self._spent, tokens.passed(need, seen))
         output = counted if usage[1] is None else usage[1]
-        if not self._completed or self.cut:
-            output = max(output, counted)
-        else:
+        if is_whole:
             tokens.learn(need, seen, usage)
+        else:
+            output = max(output, counted)
         spending.settle(usage[0], output)
         used = need.ask.input if usage[0] is None else usage[0]
         return used, output, need.estimated, counted, self._how

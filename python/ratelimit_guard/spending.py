@@ -74,9 +74,11 @@ class Spending:
 
     def more(self, units: int) -> LimitResult | None:
         """Charge requests and cost once more, of a connection that stays open; None without an enforced policy."""
-        for reservation in self._watching:
-            reservation.charge(units)
         return None if self._enforced is None else self._enforced.charge(units)
+
+    def more_shadow(self, units: int) -> tuple[LimitResult, ...]:
+        """The same of the policies that only watch."""
+        return tuple([reservation.charge(units) for reservation in self._watching])
 
     def spend(self, tokens: int) -> bool:
         """So many output tokens have passed. False: the enforced policies have no room for more."""

@@ -4,9 +4,10 @@
 >>> tokens = Tokens(TokensSection())
 >>> body = b'{"model": "m", "messages": [{"role": "user", "content": "What do cats like?"}], "stream": true}'
 >>> fields = tokens.scan(body, None)
->>> tokens.need(fields, len(body), "/v1/chat/completions").ask.output
+>>> need = tokens.need(fields, len(body), "/v1/chat/completions")
+>>> need.ask.output
 256
->>> tokens.prepared(fields, body, asks_usage=tokens.asks_usage(fields, "/v1/chat/completions"))[:40]
+>>> tokens.prepared(need, body, "/v1/chat/completions", is_edited=False)[0][:40]
 b'{"stream_options":{"include_usage":true}'
 """
 
@@ -15,7 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ratelimit_guard._core import tokens as _tokens
+from ratelimit_guard.answer import BYTES_PER_TOKEN
 from ratelimit_guard.degrade import DegradeSettings, degrade
+from ratelimit_guard.dialect.stream import MAX_CHOICES
 from ratelimit_guard.prompt import Reader
 from ratelimit_guard.spending import Ask
 
@@ -23,26 +26,34 @@ if TYPE_CHECKING:
     from ratelimit_guard.config import TokensSection
     from ratelimit_guard.prompt import Fields
 
-BYTES_PER_TOKEN = 4
-"""Of a body that cannot be read: English prose. What it really was, the upstream says at the end."""
 MAX_MODEL = 256
 """Characters of a model's name that tell it from others."""
-MAX_CHOICES = 128
-"""Answers of one request that are believed: no API gives more."""
 
+# A table of the built-in scanner: parameters of `Fields` that hold a text and a switch stand for the two keys.
 _OPTIONS = Reader(("options", {"stream_options": "user_id", "stream_options.include_usage": "logprobs"}))
 _COMPLETIONS = "/completions"
 _ANSWERLESS = ("/embeddings", ":embedContent", ":batchEmbedContents", "/count_tokens", ":countTokens", "/moderations")
 """What is asked there is answered without a token of output."""
 
 
+class Settings(NamedTuple):
+    """The section in force, and what it makes of requests that may answer too long."""
+
+    section: TokensSection
+    capped: DegradeSettings
+
+
 class Need(NamedTuple):
-    """What a call asks for, by its body. `fields` is None for a body that could not be read; `model` is a number."""
+    """What a call asks for, by its body, under the settings that held then.
+
+    `fields` is None for a body that could not be read; `model` is a number.
+    """
 
     ask: Ask
     model: int
     fields: Fields | None
     estimated: int
+    settings: Settings
 
 
 class Tokens:
@@ -52,23 +63,21 @@ class Tokens:
         """Nothing is learned yet; each process learns for itself."""
         self._reader = Reader()
         self._ratios = _tokens.Ratios()
-        self.follow(section)
+        self._settings = _settings(section)
+
+    def follow(self, section: TokensSection) -> None:
+        """Heed what a reload has changed; what was learned stays."""
+        self._settings = _settings(section)
 
     @property
     def max_body_bytes(self) -> int:
         """Longest body that is read."""
-        return self.section.max_body_bytes
+        return self._settings.section.max_body_bytes
 
     @property
     def body_timeout_s(self) -> float:
         """Seconds in which a body must come."""
-        return self.section.body_timeout_s
-
-    def follow(self, section: TokensSection) -> None:
-        """Heed what a reload has changed; what was learned stays."""
-        self.section = section
-        self._enforced = DegradeSettings(strip_logprobs=False, max_tokens=section.max_tokens, single=False)
-        self.firm = section.reserve == "max-tokens"
+        return self._settings.section.body_timeout_s
 
     def scan(self, body: bytes | None, content_encoding: str | None) -> Fields | None:
         """What stands where in a body, None when it cannot be read. Cost: 1 µs for 1 KB."""
@@ -82,59 +91,57 @@ class Tokens:
 
     def need(self, fields: Fields | None, size: int, path: str) -> Need:
         """What to reserve for a body of `size` bytes."""
-        section = self.section
+        settings = self._settings
         if fields is None:
             estimated = size // BYTES_PER_TOKEN
             needed, sure, model = estimated, 0, 0
         else:
             needed, sure, estimated, model = self._ratios.need(fields)
+        slice_ = settings.section.slice
         if path.endswith(_ANSWERLESS):
             ask = Ask(needed, sure)
-        elif self.firm:
-            full = self._most(fields)
+        elif fields is not None and settings.section.reserve == "max-tokens":
+            full = _most(fields, settings.section.max_tokens)
             ask = Ask(needed, sure, full, full, True, full)
         else:
             asked = None if fields is None else fields.max_tokens
-            most = section.slice if asked is None or asked <= 0 else asked * _choices(fields)
-            ask = Ask(needed, sure, min(section.slice, most), 1, False, section.slice)
-        return Need(ask, model, fields, estimated)
+            most = slice_ if asked is None or asked <= 0 else asked * _choices(fields)
+            ask = Ask(needed, sure, min(slice_, most), 1, False, slice_)
+        return Need(ask, model, fields, estimated, settings)
 
-    def _most(self, fields: Fields | None) -> int:
-        """Output tokens that the answer can hold, once `max_tokens` is enforced."""
-        most = self.section.max_tokens
-        if fields is not None and fields.max_tokens is not None and fields.max_tokens > 0:
-            most = min(most, fields.max_tokens)
-        return most * _choices(fields)
-
-    def prepared(self, fields: Fields | None, body: bytes, *, asks_usage: bool) -> bytes | None:
+    def prepared(self, need: Need, body: bytes, path: str, *, is_edited: bool) -> tuple[bytes | None, bool]:
         """The body to hand on instead, with `max_tokens` enforced where all of it is reserved, and with the wish to
-        hear what a stream used. None: the one that came. Cost: 3 µs for a stream of 1 KB.
+        hear what a stream used; None: the one that came. And whether that wish is ours.
+
+        `is_edited`: it is not the body any more that `need` was made of. Cost: 3 µs for a stream of 1 KB.
         """
+        fields = self.scan(body, None) if is_edited else need.fields
         if fields is None:
-            return None
+            return None, False
         plain = body
-        if self.firm:
-            less = degrade(body, fields, self._enforced)
+        if need.ask.firm:
+            less = degrade(body, fields, need.settings.capped)
             plain = less.body
             fields = self._reader.scan(plain) if less.what else fields
-        if asks_usage:
-            plain = _asking(fields.body)
-        return None if plain is body else plain
-
-    def asks_usage(self, fields: Fields | None, path: str) -> bool:
-        """Is it a stream of OpenAI's whose caller does not want to hear what it used, while we do?"""
-        if fields is None or not self.section.include_usage or not path.endswith(_COMPLETIONS):
-            return False
-        return fields.stream and not self.wants_usage(fields)
+        asks = need.settings.section.include_usage and path.endswith(_COMPLETIONS) and fields.stream
+        if asks and not self.wants_usage(fields):
+            return _asking(fields.body), True
+        return None if plain is body else plain, False
 
     @staticmethod
     def wants_usage(fields: Fields | None) -> bool:
         """Does the caller of a stream want to hear what it used?"""
         return fields is not None and b'"stream_options"' in fields.body and _OPTIONS.scan(fields.body).logprobs
 
-    def spent(self, need: Need, counted: int) -> int:
-        """Output tokens that a model mostly counts where we counted `counted`."""
-        return self._ratios.spent(need.model, counted)
+    def passed(self, need: Need, counted: int) -> int:
+        """Output tokens of an answer that passes, of which so many were counted: what to reserve and to cut by."""
+        passed = self._ratios.passed(need.model, counted)
+        # All that the answer can hold is reserved; beyond that the estimate is wrong, and not the upstream.
+        return min(passed, need.ask.output) if need.ask.firm else passed
+
+    def used(self, need: Need, counted: int) -> int:
+        """Output tokens of a whole answer, of which so many were counted and the upstream has said nothing."""
+        return self._ratios.used(need.model, counted)
 
     def learn(self, need: Need, counted: int, usage: tuple[int | None, int | None]) -> None:
         """What the upstream said was used, beside what we had estimated and counted."""
@@ -149,6 +156,16 @@ def model_of(fields: Fields | None, path: str) -> str:
         named, colon, _ = path.rpartition("/")[2].partition(":")
         named = named if colon else ""
     return named[:MAX_MODEL]
+
+
+def _settings(section: TokensSection) -> Settings:
+    return Settings(section, DegradeSettings(strip_logprobs=False, max_tokens=section.max_tokens, single=False))
+
+
+def _most(fields: Fields, most: int) -> int:
+    """Output tokens that the answer can hold, once `max_tokens` is enforced."""
+    asked = fields.max_tokens
+    return (min(most, asked) if asked is not None and asked > 0 else most) * _choices(fields)
 
 
 def _choices(fields: Fields | None) -> int:

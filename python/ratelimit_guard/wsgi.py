@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.body import read_environ
 from ratelimit_guard.decision import EXEMPT
+from ratelimit_guard.dialect import request_id
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
+from ratelimit_guard.passage import EXHAUSTED
 from ratelimit_guard.request import from_environ
 from ratelimit_guard.response import no_length
 
@@ -51,9 +53,8 @@ class RateLimitMiddleware:
             return self._call(environ, start_response, call)
         decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
         dialect = guard.dialect(request, plan)
-        return self._run(
-            environ, start_response, decision, partial(guard.refusal, request=request, dialect=dialect), dialect
-        )
+        refuse = partial(guard.refusal, request=request, dialect=dialect)
+        return self._run(environ, start_response, start_response, decision, refuse, dialect)
 
     def _call(self, environ: dict[str, Any], start_response: Start, call: Call) -> Iterable[bytes]:
         """Before the body what needs none, then the body, then the app, and at last what it used."""
@@ -61,7 +62,7 @@ class RateLimitMiddleware:
             return _answer(call.refuse(early), environ, start_response)
         body = read_environ(environ, most=call.bounds[0]) if call.reads else None
         if body is not None and body.problem == "length-required":
-            return _answer(no_length(call.dialect), environ, start_response)
+            return _answer(no_length(call.dialect, request_id(call.request)), environ, start_response)
         checked = call.check(None if body is None else body.bytes)
         if body is not None and checked.replacement is not None:
             environ = body.replaced(checked.replacement)
@@ -69,25 +70,28 @@ class RateLimitMiddleware:
             environ = {**environ, "HTTP_ACCEPT_ENCODING": "identity"}
         passing = Passing(start_response, call)
         with passing.ending_on_error():
-            return passing.iterate(self._run(environ, passing.start, checked.decision, call.refuse, call.dialect))
+            answer = self._run(environ, start_response, passing.start, checked.decision, call.refuse, call.dialect)
+            return passing.iterate(answer)
 
     def _run(
         self,
         environ: dict[str, Any],
         start_response: Start,
+        start: Start,
         decision: Decision,
         refuse: Callable[[Decision], Refusal],
         dialect: Dialect,
     ) -> Iterable[bytes]:
+        """`start` is what the app gets in place of the server's `start_response`."""
         if not decision.allowed:
             return _answer(refuse(decision), environ, start_response)
         fields = native(self.guard.fields(decision, dialect))
 
         def adding(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            return start_response(status, [*headers, *fields], *exc_info)
+            return start(status, [*headers, *fields], *exc_info)
 
         try:
-            return self.app(environ, adding if fields else start_response)
+            return self.app(environ, adding if fields else start)
         except (RateLimitExceeded, AccessBlocked) as error:  # of a handler's own limit, where no framework is between
             if error.decision is None:
                 raise
@@ -132,6 +136,11 @@ class Passing:
         """Has it ended before the app had ended it?"""
         return self._passage is not None and self._passage.cut
 
+    @property
+    def is_torn(self) -> bool:
+        """Must the server break it off?"""
+        return self._passage is not None and self._passage.is_torn
+
     def feed(self, chunk: bytes, *, more: bool) -> bytes:
         """What to send instead."""
         return chunk if self._passage is None else self._passage.feed(chunk, more=more)[0]
@@ -161,6 +170,8 @@ class _Pieces:
         return self
 
     def __next__(self) -> bytes:
+        if self._passing.is_torn:
+            raise ConnectionResetError(EXHAUSTED)
         if self._ended or self._passing.cut:
             raise StopIteration
         for chunk in self._pieces:

@@ -33,7 +33,7 @@ class Upstream:
     def __init__(self) -> None:
         self.status = 200
         self.headers: list[tuple[bytes, bytes]] = []
-        self.pieces: list[bytes] = []
+        self.pieces: list[Any] = []
         self.bodies: list[Any] = []
         self.scopes: list[Any] = []
         self.sent = 0
@@ -130,8 +130,8 @@ class Reply:
         return [line.decode() if line == b"[DONE]" else json.loads(line) for line in lines]
 
 
-def event_of(event: Any) -> bytes:
-    if isinstance(event, bytes):
+def event_of(event: Any) -> Any:
+    if isinstance(event, bytes | bytearray | memoryview):
         return event
     name = f"event: {event['type']}\n" if "type" in event else ""
     return f"{name}data: {json.dumps(event)}\n\n".encode()

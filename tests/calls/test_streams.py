@@ -152,6 +152,54 @@ def test_where_a_stream_is_cut_into_pieces_makes_no_difference(data: st.DataObje
     assert scene.left("tokens") == 10_000 - 7
 
 
+async def test_a_coded_stream_is_broken_off(clock: ManualClock) -> None:
+    scene = Scene.of(clock, {"tokens": "300 tokens/hour"})
+    coded = gzip.compress(event_of(chunk(WORDS)) * 1_000, 0)
+    scene.upstream.headers = [(b"content-type", b"text/event-stream"), (b"content-encoding", b"gzip")]
+    scene.upstream.headers.append((b"content-length", b"%d" % len(coded)))
+    scene.upstream.pieces = [coded[at : at + 1_000] for at in range(0, len(coded), 1_000)]
+    reply = await scene.post(ask("hi", stream=True))
+    assert (reply.ended, scene.upstream.heard_cut, scene.used[0].ended) == (False, True, "cut")
+    assert "content-length" not in reply.head
+    assert scene.left("tokens") == 0
+
+
+async def test_views_of_memory_pass(clock: ManualClock) -> None:
+    scene = Scene(clock)
+    scene.upstream.events([memoryview(event_of(chunk(WORDS))), bytearray(event_of(chunk(WORDS)))], ending=b"")
+    reply = await scene.post(ask(stream=True))
+    assert reply.data() == [chunk(WORDS), chunk(WORDS)]
+
+
+async def test_thinking_of_some_does_not_cut_others(clock: ManualClock) -> None:
+    scene = Scene.of(clock, {"tokens": "100_000 tokens/hour", "own": "700 output-tokens/hour"})
+    thinker, other = ("192.0.2.9", 1), ("192.0.2.1", 1)
+    scene.upstream.document({"choices": [{"message": {"content": WORDS * 5}}], "usage": usage(9, 200)})
+    for _ in range(30):
+        await scene.post(ask("hi"), client=thinker)
+    scene.upstream.events([chunk(WORDS) for _ in range(60)])
+    reply = await scene.post(ask("hi", stream=True), client=other)
+    assert reply.data()[-1] == "[DONE]"
+    assert scene.used[-1].ended == "complete"
+
+
+async def test_a_firm_reservation_is_not_cut_for_an_estimate(clock: ManualClock) -> None:
+    scene = Scene.of(clock, {"tokens": "200 tokens/hour"}, reserve="max-tokens", max_tokens=100)
+    final = {**FINAL, "usage": usage(5, 100)}
+    scene.upstream.events([*(chunk(WORDS) for _ in range(60)), final])
+    reply = await scene.post(ask("hi", stream=True))
+    assert reply.data()[-1] == "[DONE]"
+    assert scene.left("tokens") == 95
+
+
+async def test_an_endless_line_that_is_cut_is_ended_first(clock: ManualClock) -> None:
+    scene = Scene.of(clock, {"tokens": "300 tokens/hour"})
+    scene.upstream.events([b"data: " + b"x" * 4_000] + [b"x" * 4_000] * 60, ending=b"")
+    reply = await scene.post(ask("hi", stream=True))
+    assert len(reply.body) < 2 * 65_536 + 2 * 4_096
+    assert b'\n\ndata: {"error"' in reply.body
+
+
 async def test_a_line_without_end_passes_and_is_counted(clock: ManualClock) -> None:
     scene = Scene.of(clock, {"tokens": "1_000_000 tokens/hour"})
     scene.upstream.events([b"data: " + b"x" * 65_536] + [b"x" * 65_536] * 15, ending=b"")

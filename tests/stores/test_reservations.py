@@ -194,8 +194,6 @@ def test_every_policy_may_have_a_key_of_its_own(store: MemoryStore | SharedStore
     assert remaining == [30, 0]
     with pytest.raises(UsageError, match="keys"):
         bound.reserve(("alice",))
-    assert bound.is_metered
-    assert not store.bind("", [Policy("own", "5/hour"), Policy("all", "7 cost/hour")]).is_metered
 
 
 def test_limiter_of_requests_alone_may_reserve(store: MemoryStore | SharedStore) -> None:

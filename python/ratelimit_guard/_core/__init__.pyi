@@ -210,9 +210,6 @@ class TableLimiter:
 
         `UsageError` when no policy counts concurrent requests.
         """
-    @property
-    def is_metered(self) -> bool:
-        """Whether some policy counts tokens or concurrent requests."""
     def reserve(
         self,
         keys: tuple[str | bytes, ...],
@@ -238,7 +235,7 @@ class TableLimiter:
         a sixteenth of its size beyond empty, so there it is by at most that.
 
         `UsageError` as for `acquire_each`. Cost: a few microseconds; when an account is refused some nanoseconds more
-        for each reservation in flight on this host.
+        for each reservation of the most that were ever in flight on this host.
         """
 
 @final

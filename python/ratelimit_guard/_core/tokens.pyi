@@ -96,8 +96,12 @@ class Ratios:
         """Of a scanned body the prompt's tokens to reserve, which nearly always suffice; how many it has surely;
         `estimate` of it; and the number of its model, for the other methods. Cost: that of `estimate`.
         """
-    def spent(self, model: int, counted: int) -> int:
-        """What so many counted tokens of an answer mostly are."""
+    def passed(self, model: int, counted: int) -> int:
+        """What so many counted tokens of a passing answer mostly are: at most half as many again, so that what a model
+        thinks unseen in some answers does not count for all.
+        """
+    def used(self, model: int, counted: int) -> int:
+        """What a whole answer mostly cost of which so many tokens were counted."""
     def learn(self, model: int, estimated: int, counted: int, usage: tuple[int | None, int | None]) -> None:
         """What an upstream said was used, beside what was estimated of the prompt and counted of the answer."""
 

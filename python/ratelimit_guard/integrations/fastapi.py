@@ -19,7 +19,7 @@ def dependency(guard: "Guard", policies: tuple[str, ...], cost: int) -> Any:
     FastAPI drops these where the handler returns a `Response` of its own: such a response has no fields but those of
     the middleware, if that stands in front.
     """
-    guard.reserve(policies)
+    guard.keep_policies(policies)
 
     async def limited(connection: HTTPConnection, response: Response) -> "Decision":
         request = from_scope(connection.scope)

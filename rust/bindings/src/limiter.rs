@@ -92,11 +92,6 @@ impl TableLimiter {
         Ok(Permit::new(result, self.limiter.clone(), self.clock.clone(), receipts))
     }
 
-    #[getter]
-    fn is_metered(&self) -> bool {
-        self.leases.is_some()
-    }
-
     #[pyo3(
         signature = (
             keys, units = Cost(1), input_tokens = Tokens(0), output_tokens = Tokens(0), *,

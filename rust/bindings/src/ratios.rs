@@ -29,7 +29,11 @@ impl Ratios {
         (needed, surely.min(needed), estimated, model)
     }
 
-    fn spent(&self, model: u64, counted: u64) -> u64 {
+    fn passed(&self, model: u64, counted: u64) -> u64 {
+        self.lock().of(model).output.seen(counted)
+    }
+
+    fn used(&self, model: u64, counted: u64) -> u64 {
         self.lock().of(model).output.usual(counted)
     }
 

@@ -2,6 +2,8 @@
 
 use crate::mapping::Mapping;
 use ratelimit_guard_core::lease::line::Owner;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -45,12 +47,21 @@ pub fn this() -> Owner {
 
 /// Is a process, seen by `me`, surely dead? False for those of other pid namespaces.
 pub fn is_dead(me: Owner, other: Owner) -> bool {
-    let comparable = me.namespace() != 0 && me.namespace() == other.namespace();
-    comparable
-        && stat(&other.pid().to_string()).is_ok_and(|stat| {
-            let lives = |stat: &Stat| !stat.is_zombie && Owner::new(0, 0, stat.start).start() == other.start();
-            !stat.as_ref().is_some_and(lives)
-        })
+    if me.namespace() == 0 || me.namespace() != other.namespace() {
+        return false;
+    }
+    match stat(&other.pid().to_string()) {
+        Ok(Some(stat)) => stat.is_zombie || Owner::new(0, 0, stat.start).start() != other.start(),
+        // A /proc mounted with hidepid does not show the processes of others, which a server's workers may become.
+        Ok(None) => is_gone(other.pid()),
+        Err(()) => false,
+    }
+}
+
+/// Does the kernel know no process of this number?
+fn is_gone(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return true };
+    test_kill_process(pid) == Err(Errno::SRCH)
 }
 
 /// None: there is no such process. An error: nobody can tell.
@@ -63,7 +74,7 @@ fn stat(process: &str) -> Result<Option<Stat>, ()> {
     }
 }
 
-const ESRCH: i32 = rustix::io::Errno::SRCH.raw_os_error();
+const ESRCH: i32 = Errno::SRCH.raw_os_error();
 
 /// Fields 3 (state), 20 (threads) and 22 (start) of proc(5). The name before them may hold anything, also parentheses.
 fn parse(text: &[u8]) -> Option<Stat> {
@@ -79,6 +90,15 @@ fn parse(text: &[u8]) -> Option<Stat> {
 mod tests {
     use super::*;
     use std::process::{Command, Stdio};
+
+    /// What /proc hides is not gone for that.
+    #[test]
+    fn the_kernel_knows_who_is_gone() {
+        let mut child = Command::new("true").spawn().unwrap();
+        assert!(!is_gone(std::process::id()) && !is_gone(1) && !is_gone(child.id()));
+        child.wait().unwrap();
+        assert!(is_gone(child.id()) && is_gone(0) && is_gone(u32::MAX));
+    }
 
     /// A process is alive to itself, dead as soon as it is killed though nobody has asked for it, and another one of its
     /// number is not it.
