@@ -13,7 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from calls.clients import WORDS_TOKENS, Script
+from calls.clients import Script
 from ratelimit_guard import Guard
 from ratelimit_guard.asgi import RateLimitMiddleware
 

@@ -156,8 +156,8 @@ def play(folder: Path, seconds: float, kills: int) -> dict[str, Any]:
     slots = store.bind("load", [Policy("slots", f"{SLOTS} concurrent-requests; lease={LEASE_S}s")])
     seed = random.SystemRandom().randrange(1 << 20) if kills > 1 else 7
     places = ":".join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    environment = {"TIERS": str(tiers), "RECORDS": str(told), "PYTHONPATH": places}
-    with serving("uvicorn", "calls.model:app", folder / "log", **environment) as port:
+    log = folder / "log"
+    with serving("uvicorn", "calls.model:app", log, TIERS=str(tiers), RECORDS=str(told), PYTHONPATH=places) as port:
         killer = Killer(told, store, seconds / (4 if kills == 1 else kills + 1), kills)
         killer.start()
         seen, left = asyncio.run(load(port, CLIENTS, seconds, seed))
@@ -173,7 +173,7 @@ def play(folder: Path, seconds: float, kills: int) -> dict[str, Any]:
         **store.leases(),
     }
     print("\n" + "\n".join(f"{name:<22}{value}" for name, value in figures.items()))  # noqa: T201  what it is for
-    assert "Traceback" not in (folder / "log").read_text()
+    assert "Traceback" not in log.read_text()
     check(figures, killer.kills)
     return figures
 
