@@ -37,34 +37,34 @@ class AnswerText:
     event of a stream.
     """
 
-    __slots__ = ("_counts", "_decoder", "_meter", "_raw", "_room", "is_stream", "wanted")
+    __slots__ = ("_counts", "_decoder", "_meter", "_raw", "_room", "has_events", "is_stream", "wanted")
 
     def __init__(
         self, status: int, headers: Iterable[tuple[bytes, bytes]], *, counts: bool = False, text: bool = True
     ) -> None:
         """Headers as in an ASGI message. `wanted` says whether feeding is of use; it may become False, but not with
-        `counts`: then tokens are counted to the end, by bytes where nothing can be read. `text`: is it wanted?
+        `counts`: then tokens are counted to the end, by bytes where nothing can be read, also of texts of other types.
+        `text`: is it wanted? `is_stream`: it passes as it is made; `has_events`: in events that can be told apart.
         """
-        kind, coding = _read_headers(headers) if 200 <= status < 300 else (None, b"")
+        kind, coding, is_text, has_length = _read_headers(headers) if 200 <= status < 300 else (None, b"", False, False)
         self._decoder = Decoder(coding) if coding else None
-        self.wanted = kind is not None and (counts or self._decoder is None or self._decoder.is_known)
+        is_read = kind is not None and (self._decoder is None or self._decoder.is_known)
+        self.wanted = is_read or (counts and (kind is not None or is_text))
         self._meter = _tokens.Meter(kind, text) if kind is not None else None
-        self.is_stream = kind == "events"
+        self.is_stream = kind == "events" or (kind is None and is_text and not has_length)
+        self.has_events = kind == "events" and not coding
         self._counts, self._raw = counts, 0
         # Of a document that is too long, a part would be read for the whole.
         self._room = MAX_ANSWER_BODY if kind == "json" else None
-
-    @property
-    def is_coded(self) -> bool:
-        """Does it pass in a content coding?"""
-        return self._decoder is not None
 
     def feed(self, chunk: bytes) -> int:
         """Take a piece of the body; where it was cut does not matter. The tokens that it brought, as far as they show:
         those of a document do at its end.
         """
-        if not self.wanted or self._meter is None:
+        if not self.wanted:
             return 0
+        if self._meter is None:
+            return self._unread(len(chunk))
         plain = bytes(chunk)
         if self._decoder is not None:
             plain = self._decoder.feed(plain)
@@ -127,12 +127,14 @@ class AnswerText:
         return self._meter
 
 
-def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Kind | None, bytes]:
-    """What to read the body as, and its coding; nothing for identity."""
-    kind, coding = None, b""
+def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Kind | None, bytes, bool, bool]:
+    """What to read the body as; its coding, nothing for identity; is it text, and is its length said?"""
+    media, coding, has_length = b"", b"", False
     for name, value in headers:
         if len(name) == 12 and name.lower() == b"content-type":
-            kind = KINDS.get(value.partition(b";")[0].strip().lower())
+            media = value.partition(b";")[0].strip().lower()
         elif len(name) == 16 and name.lower() == b"content-encoding" and value.strip().lower() != b"identity":
             coding = value
-    return kind, coding
+        elif len(name) == 14 and name.lower() == b"content-length":
+            has_length = True
+    return KINDS.get(media), coding, media.startswith(b"text/") or b"json" in media, has_length

@@ -101,7 +101,10 @@ class RateLimitMiddleware:
                 await _answer(send, too_slow(scope.get("http_version", "1.1"), dialect, request_id(call.request)))
                 return
             receive = body.receive
-        checked = call.check(None if body is None else body.bytes)
+            if (unreadable := call.unreadable(body.bytes)) is not None:
+                await _answer(send, unreadable)
+                return
+        checked = call.check() if body is None else call.check(body.bytes, body.size)
         if body is not None and checked.replacement is not None:
             scope, receive = body.replaced(checked.replacement)
         response = _Passing(send, self.guard.fields(checked.decision, dialect), refuse, call)
@@ -173,10 +176,14 @@ class _Passing(_Response):
         super().__init__(send, fields, refuse)
         self._call = call
         self._passage: Passage | None = None
+        self._trailers = False
 
     def _headers(self, message: Message) -> Any:
-        self._passage = self._call.passage()
-        return self._passage.start(message["status"], message.get("headers", ()))
+        headers = list(message.get("headers", ()))
+        if self._passage is not None:  # a second start is an error, which the server will tell
+            return headers
+        self._passage, self._trailers = self._call.passage(), bool(message.get("trailers"))
+        return self._passage.start(message["status"], headers)
 
     async def send(self, message: Message) -> None:
         if self.cut:
@@ -186,12 +193,15 @@ class _Passing(_Response):
             if self._passage is not None:
                 self._passage.began = True
             return
-        chunk, more = self._passage.feed(message.get("body", b""), more=message.get("more_body", False))
-        if chunk or not more:
+        body = message.get("body", b"")
+        chunk, more = self._passage.feed(body, more=message.get("more_body", False))
+        if chunk or not more or not body:
             await self.server({**message, "body": chunk, "more_body": more})
         if self._passage.cut:
             self.cut = True
             self._call.end()
+            if self._trailers and not more:
+                await self.server({"type": "http.response.trailers", "headers": [], "more_trailers": False})
             if self._passage.is_torn:  # the server breaks off what the app does not end
                 raise ConnectionResetError(EXHAUSTED)
 

@@ -36,18 +36,21 @@ class Body:
     """What became of a body, and the `receive` that the app gets in place of the server's.
 
     `bytes` is the whole body as it came, compressed or not, or None, and then `problem` says why: `"too-large"`,
-    `"timeout"` (answer 408), or `"disconnected"`.
+    `"timeout"` (answer 408), or `"disconnected"`. `size` is its length as far as it was said or has been seen.
     """
 
-    __slots__ = ("_scope", "_server", "bytes", "problem", "receive")
+    __slots__ = ("_scope", "_server", "bytes", "problem", "receive", "size")
 
-    def __init__(self, scope: Scope, server: Receive, content: bytes | None, problem: str | None, app: Receive) -> None:
+    def __init__(
+        self, scope: Scope, server: Receive, content: bytes | None, problem: str | None, app: Receive, size: int
+    ) -> None:
         """`app` replays what was taken from `server`."""
         self._scope = scope
         self._server = server
         self.bytes = content
         self.problem = problem
         self.receive = app
+        self.size = size
 
     def replaced(self, content: bytes) -> tuple[Scope, Receive]:
         """A copy of the scope, and a receive, for an app that shall get `content` (plain, not compressed) instead.
@@ -67,8 +70,9 @@ async def read_body(scope: Scope, receive: Receive, *, most: int, deadline: floa
     The deadline needs asyncio or an event loop under it (uvloop); on others there is none. Cost: 1.9 µs with ten
     headers when the whole body has arrived, which it mostly has; 6 µs more when it must be waited for.
     """
-    if _is_larger(scope.get("headers", ()), most):
-        return Body(scope, receive, None, "too-large", receive)
+    said = _length(scope.get("headers", ()))
+    if said > most:
+        return Body(scope, receive, None, "too-large", receive, said)
     # A timer costs more than all the rest, so it is set only when the first message is not there yet.
     steps = receive().__await__()
     try:
@@ -79,23 +83,23 @@ async def read_body(scope: Scope, receive: Receive, *, most: int, deadline: floa
         if message["type"] == "http.request" and not message.get("more_body"):
             content = message.get("body") or b""
             if len(content) <= most:
-                return Body(scope, receive, bytes(content), None, _Replay([message], receive).receive)
+                return Body(scope, receive, bytes(content), None, _Replay([message], receive).receive, len(content))
     taken = _Taken(most)
     problem = await taken.read_within(receive, begun, message, deadline)
     content = taken.joined() if problem is None else None
-    return Body(scope, receive, content, problem, _Replay(taken.replay(), receive).receive)
+    return Body(scope, receive, content, problem, _Replay(taken.replay(), receive).receive, max(said, taken.size))
 
 
 class _Taken:
     """Messages that were taken from the server."""
 
-    __slots__ = ("_gathered", "_messages", "_more", "_most", "_size", "problem")
+    __slots__ = ("_gathered", "_messages", "_more", "_most", "problem", "size")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._messages: list[Message] = []
         self._gathered: bytearray | None = None
-        self._size = 0
+        self.size = 0
         self._more = True
         self.problem: str | None = None
 
@@ -107,7 +111,7 @@ class _Taken:
             return False
         chunk = message.get("body") or b""
         self._more = bool(message.get("more_body"))
-        self._size += len(chunk)
+        self.size += len(chunk)
         if self._gathered is not None:
             self._gathered += chunk
         else:
@@ -115,7 +119,7 @@ class _Taken:
             if len(self._messages) > MAX_MESSAGES:
                 self._gathered = bytearray(self.joined())
                 self._messages.clear()
-        if self._size > self._most:
+        if self.size > self._most:
             self.problem = "too-large"
             return False
         return self._more
@@ -208,12 +212,12 @@ def _in_asyncio() -> bool:
         return False
 
 
-def _is_larger(headers: Iterable[tuple[bytes, bytes]], most: int) -> bool:
-    """By its own word. Lengths of names are compared first: there are many headers."""
+def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """By its own word, 0 without one. Lengths of names are compared first: there are many headers."""
     for name, value in headers:
-        if len(name) == 14 and name.lower() == b"content-length" and _declared(value) > most:
-            return True
-    return False
+        if len(name) == 14 and name.lower() == b"content-length":
+            return _declared(value)
+    return 0
 
 
 def _declared(length: bytes) -> int:
@@ -230,13 +234,14 @@ class EnvironBody:
     server that does not say where the body ends.
     """
 
-    __slots__ = ("_environ", "bytes", "problem")
+    __slots__ = ("_environ", "bytes", "problem", "size")
 
-    def __init__(self, environ: Environ, content: bytes | None, problem: str | None) -> None:
+    def __init__(self, environ: Environ, content: bytes | None, problem: str | None, size: int) -> None:
         """Keep the environ."""
         self._environ = environ
         self.bytes = content
         self.problem = problem
+        self.size = size
 
     def replaced(self, content: bytes) -> Environ:
         """A copy of the environ for an app that shall get `content` (plain, not compressed) instead.
@@ -259,9 +264,9 @@ def read_environ(environ: Environ, *, most: int) -> EnvironBody:
     if declared is None and not terminated:
         problem = "length-required" if environ.get("HTTP_TRANSFER_ENCODING") else None
         # Without a length there is no body, and a read could wait for ever.
-        return EnvironBody(environ, b"" if problem is None else None, problem)
+        return EnvironBody(environ, b"" if problem is None else None, problem, 0)
     if declared is not None and declared > most:
-        return EnvironBody(environ, None, "too-large")
+        return EnvironBody(environ, None, "too-large", declared)
     server = environ["wsgi.input"]
     content, problem = _take(server, most + 1 if declared is None else declared)
     if problem is None and declared is not None and len(content) < declared:
@@ -269,7 +274,7 @@ def read_environ(environ: Environ, *, most: int) -> EnvironBody:
     elif len(content) > most:
         problem = "too-large"
     environ["wsgi.input"] = io.BytesIO(content) if problem is None else _Input(content, server)
-    return EnvironBody(environ, content if problem is None else None, problem)
+    return EnvironBody(environ, content if problem is None else None, problem, max(declared or 0, len(content)))
 
 
 def _extent(environ: Environ) -> tuple[int | None, bool]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ratelimit_guard.body import MAX_DIGITS
+from ratelimit_guard.dialect import request_id
 from ratelimit_guard.events import UsageEvent
 from ratelimit_guard.passage import Passage
+from ratelimit_guard.response import too_large
 from ratelimit_guard.spending import Spending
 from ratelimit_guard.tokens import model_of
-from ratelimit_guard.watch import Checked
+from ratelimit_guard.watch import REQUEST_ID, Checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,14 +77,27 @@ class Call:
         """The refusal for which no body is needed."""
         return self._guard.peek(self.request, self.plan)
 
-    def check(self, body: bytes | None = None) -> Checked:
-        """Look at the body, reserve, decide, tell. `body` is None when it could not be read, or nobody reads it."""
+    def unreadable(self, body: bytes | None) -> Refusal | None:
+        """The refusal of a call that must not answer at length, but whose body cannot be read and told so."""
+        tokens, request = self._tokens, self.request
+        if tokens is None or not self.plan.rules.counts or not tokens.enforces(request.path):
+            return None
+        coding = request.header(b"content-encoding")
+        is_coded = coding is not None and body is not None and tokens.scan(body, _text(coding)) is None
+        if body is not None and not is_coded:
+            return None
+        return too_large(self.bounds[0], self.dialect, request_id(request))
+
+    def check(self, body: bytes | None = None, size: int = 0) -> Checked:
+        """Look at the body, reserve, decide, tell. `body` is None when it was too long, or nobody reads it, and `size`
+        what is then known of its length.
+        """
         request, watch = self.request, self._watch
         coding = _text(request.header(b"content-encoding")) if body else None
         inspection = None if watch is None else watch.live.inspect(body, self.plan.tenant, coding)
         if self._tokens is not None:
             fields = self._tokens.scan(body, coding) if inspection is None else inspection.prompt.fields
-            self._ask(self._tokens, fields, _size(request, self.bounds[0]) if body is None else len(body))
+            self._ask(self._tokens, fields, size if body is None else len(body))
         plan, spending = self.plan, self._spending
         if watch is None:
             checked = Checked(self._guard.charge(request, plan, plan.rules.cost, spending), None)
@@ -132,9 +146,10 @@ class Call:
                 self._spending.release()
             return
         used, need = passage.end(), self._need
-        if used is not None and need is not None and self._guard.tells_usage:
-            model = model_of(need.fields, self.request.path)
-            self._guard.tell_usage(UsageEvent(self.plan.tenant, self.plan.rules.route, model, *used))
+        if used is not None and need is not None:
+            rules, tenant = self.plan.rules, self.plan.tenant
+            model, name = model_of(need.fields, self.request.path), _text(self.request.header(REQUEST_ID)) or ""
+            self._guard.tell_usage(UsageEvent(tenant, rules.route, model, name, *used))
         # A caller who hangs up in the midst of an answer has it as far as that.
         if self._watch is not None and passage.began and passage.answer is not None:
             self._watch.observe(self.request, checked, passage.answer)
@@ -142,9 +157,3 @@ class Call:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
-
-
-def _size(request: Request, most: int) -> int:
-    """Bytes of a body that was not read: its length as far as it is said, else more than `most`."""
-    length = request.header(b"content-length") or b""
-    return int(length) if length.isdigit() and len(length) <= MAX_DIGITS else most

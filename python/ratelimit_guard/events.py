@@ -28,15 +28,23 @@ Ending: TypeAlias = Literal["complete", "broken", "cut", "failed"]
 
 
 class UsageEvent(NamedTuple):
-    """What a call used, in tokens: as the upstream said, else as estimated and counted; and what was expected."""
+    """What a call used.
+
+    `input_tokens` and `output_tokens` are what was charged: `said` by the upstream, where it has said it, else as
+    estimated of the prompt and counted of the answer. `request` is the caller's `x-request-id`. `would_cut`: a shadow
+    policy had no room for all of the answer.
+    """
 
     tenant: Tenant
     route: str | None
     model: str
+    request: str
     input_tokens: int
     output_tokens: int
+    said: tuple[int | None, int | None]
     estimated_input: int
     counted_output: int
+    would_cut: bool
     ended: Ending
 
 
@@ -69,6 +77,15 @@ def log_event(event: DecisionEvent) -> None:
     if decision.degraded:
         text, why = "degraded a request of %r: %s", ", ".join(decision.degraded)
     log.info(text, facts["tenant"], why, extra={"ratelimit_guard": facts})
+
+
+def log_usage(event: UsageEvent) -> None:
+    """Log answers that were cut, and such that a shadow policy would have cut."""
+    if not (event.ended == "cut" or event.would_cut) or not log.isEnabledFor(logging.INFO):
+        return
+    text = "cut an answer to %r: no tokens are left" if event.ended == "cut" else "would cut an answer to %r"
+    facts = {**event._asdict(), "tenant": event.tenant.id, "account": event.tenant.account, "tier": event.tenant.tier}
+    log.info(text, event.tenant.id, extra={"ratelimit_guard": facts})
 
 
 def _restriction(restriction: Restriction | None) -> dict[str, object]:

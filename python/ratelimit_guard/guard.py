@@ -23,7 +23,7 @@ from ratelimit_guard.decision import EXEMPT, Decision, decide
 from ratelimit_guard.degrade import header_value
 from ratelimit_guard.dialect import PROBLEM, dialect_of, request_id
 from ratelimit_guard.errors import ConfigError, StoreError
-from ratelimit_guard.events import DecisionEvent, log_event
+from ratelimit_guard.events import DecisionEvent, log_event, log_usage
 from ratelimit_guard.limit import limit
 from ratelimit_guard.reload import Reloader
 from ratelimit_guard.request import Request
@@ -314,14 +314,9 @@ class Guard:
         for hook in (log_event, *self._hooks):
             _safely(hook, event)
 
-    @property
-    def tells_usage(self) -> bool:
-        """Does anybody want to hear of usage?"""
-        return bool(self._usage_hooks)
-
     def tell_usage(self, event: UsageEvent) -> None:
         """What a call has used in the end."""
-        for hook in self._usage_hooks:
+        for hook in (log_usage, *self._usage_hooks):
             _safely(hook, event)
 
 

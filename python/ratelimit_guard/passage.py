@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 PIECE = 4096
 """Bytes of a stream that are counted at a time: a slow reader's upstream may send many events at once."""
-MAX_REST = 64 << 10
-"""Bytes that may pass after the tokens are used up, until the event that stands open has ended."""
+MAX_REST = 16 << 10
+"""Bytes that may pass after the tokens are used up, until the event that stands open has ended: ten times a usual one."""
 EXHAUSTED = "the limit of tokens was reached in the midst of the answer"
 
 
-Used: TypeAlias = "tuple[int, int, int, int, Ending]"
-"""Tokens of prompt and answer, what was expected of each, and how it ended: see `UsageEvent`."""
+Used: TypeAlias = "tuple[int, int, tuple[int | None, int | None], int, int, bool, Ending]"
+"""The last fields of a `UsageEvent`."""
 
 
 class Passage:
@@ -54,9 +54,15 @@ class Passage:
         self.began = self.cut = False
         self._succeeded = self._completed = self._ended = False
         self._exhausted, self._rest = False, 0
+        self._has_passed = False
         self._counted, self._spent = 0, 0
         self._stream: Stream | None = None
         self._filter: _tokens.UsageFilter | None = None
+
+    @property
+    def has_passed(self) -> bool:
+        """Has anybody got anything of the answer?"""
+        return self.began and self._has_passed
 
     def start(self, status: int, headers: Headers) -> Headers:
         """The response's header fields, without those that will not be true."""
@@ -67,7 +73,7 @@ class Passage:
         answer = self.answer = AnswerText(status, headers, counts=counts, text=self._reads_text)
         if not counts or not answer.is_stream:
             return headers
-        if not answer.is_coded:
+        if answer.has_events:
             self._stream = Stream()
             self._filter = _tokens.UsageFilter() if self._drops_usage else None
         # A stream that is cut, or from which something is taken, has another length.
@@ -83,6 +89,7 @@ class Passage:
         answer = self.answer
         if self.cut:
             return b"", False
+        self._has_passed = True
         if answer is not None:
             chunk = bytes(chunk)  # some apps send views of memory
             if self._tokens is not None and answer.is_stream:
@@ -158,7 +165,8 @@ class Passage:
         answer = self.answer
         if not self._succeeded or not self.began or answer is None or tokens is None or need is None:
             spending.release()
-            return None if tokens is None or need is None else (0, 0, need.estimated, 0, "failed")
+            failed: Used = (0, 0, (None, None), 0 if need is None else need.estimated, 0, False, "failed")
+            return None if tokens is None or need is None else failed
         usage, seen = answer.totals()
         is_whole = self._completed and not self.cut
         counted = tokens.used(need, seen) if is_whole else max(self._spent, tokens.passed(need, seen))
@@ -167,6 +175,7 @@ class Passage:
             tokens.learn(need, seen, usage)
         else:
             output = max(output, counted)
-        spending.settle(usage[0], output)
-        used = need.ask.input if usage[0] is None else usage[0]
-        return used, output, need.estimated, counted, self._how
+        charged = spending.input_tokens
+        used = min(need.estimated, need.estimated if charged is None else charged) if usage[0] is None else usage[0]
+        spending.settle(used, output)
+        return used, output, usage, need.estimated, counted, spending.would_cut, self._how

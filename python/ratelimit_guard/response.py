@@ -105,6 +105,13 @@ def no_length(dialect: Dialect = PROBLEM, request_id: str = "") -> Refusal:
     return _response(said, [], [], dialect)
 
 
+def too_large(most: int, dialect: Dialect = PROBLEM, request_id: str = "") -> Refusal:
+    """To a client whose body cannot be read where its tokens have to be known."""
+    text = f"the tokens of this body cannot be counted: send at most {most} bytes, in gzip or without coding"
+    problem = {"title": "Content Too Large", "status": 413, "detail": text}
+    return _response(Told(413, "content_too_large", "tokens", text, request_id, problem=problem), [], [], dialect)
+
+
 _ABNORMAL = {
     "challenge": "requests of this kind need a proof: see the field Guard-Challenge",
     "block": "requests of this kind are not served to this account",
@@ -134,7 +141,11 @@ def _response(said: Told, more: HeaderFields, fields: HeaderFields, dialect: Dia
 def _exceeded(result: LimitResult, request_id: str) -> Told:
     refused = [one for one in result.results if not one.allowed]
     wait_s = max([_wait_s(one) for one in refused], default=result.retry_after)
-    wait = "the cost exceeds the limit" if math.isinf(wait_s) else f"retry after {seconds(wait_s)} s"
+    wait = (
+        f"the call asks for more than {result.limit}, which never fits"
+        if math.isinf(wait_s)
+        else f"retry after {seconds(wait_s)} s"
+    )
     names = [one.policy for one in refused]
     detail = f"limit {', '.join([_named(one) for one in refused])} exceeded: {wait}"
     problem = {

@@ -42,11 +42,13 @@ class Spending:
     Not ended, it settles by itself as spent when it is dropped; a killed worker's is taken back by the others.
     """
 
-    __slots__ = ("_enforced", "_watching", "ask")
+    __slots__ = ("_enforced", "_watching", "ask", "would_cut")
 
     def __init__(self) -> None:
         """Nothing is reserved yet. `ask` may be changed until then."""
         self.ask = NOTHING
+        self.would_cut = False
+        """Whether a policy that only watches had no room for what has passed."""
         self._enforced: Reservation | None = None
         self._watching: list[Reservation] = []
 
@@ -83,8 +85,14 @@ class Spending:
     def spend(self, tokens: int) -> bool:
         """So many output tokens have passed. False: the enforced policies have no room for more."""
         for reservation in self._watching:
-            reservation.spend(tokens, self.ask.slice)
+            self.would_cut |= not reservation.spend(tokens, self.ask.slice)
         return self._enforced is None or self._enforced.spend(tokens, self.ask.slice)
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Prompt tokens that were charged, where a policy counts any."""
+        charged = [one for one in (reservation.input_tokens for reservation in self._all()) if one is not None]
+        return charged[0] if charged else None
 
     def settle(self, input_tokens: int | None, output_tokens: int | None) -> None:
         """What was really used: None means as estimated, or as spent. The first end counts."""

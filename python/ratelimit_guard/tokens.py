@@ -100,7 +100,7 @@ class Tokens:
         slice_ = settings.section.slice
         if path.endswith(_ANSWERLESS):
             ask = Ask(needed, sure)
-        elif fields is not None and settings.section.reserve == "max-tokens":
+        elif fields is not None and self.enforces(path):
             full = _most(fields, settings.section.max_tokens)
             ask = Ask(needed, sure, full, full, True, full)
         else:
@@ -108,6 +108,10 @@ class Tokens:
             most = slice_ if asked is None or asked <= 0 else asked * _choices(fields)
             ask = Ask(needed, sure, min(slice_, most), 1, False, slice_)
         return Need(ask, model, fields, estimated, settings)
+
+    def enforces(self, path: str) -> bool:
+        """Must `max_tokens` be written into the requests of this path?"""
+        return self._settings.section.reserve == "max-tokens" and not path.endswith(_ANSWERLESS)
 
     def prepared(self, need: Need, body: bytes, path: str, *, is_edited: bool) -> tuple[bytes | None, bool]:
         """The body to hand on instead, with `max_tokens` enforced where all of it is reserved, and with the wish to

@@ -63,7 +63,9 @@ class RateLimitMiddleware:
         body = read_environ(environ, most=call.bounds[0]) if call.reads else None
         if body is not None and body.problem == "length-required":
             return _answer(no_length(call.dialect, request_id(call.request)), environ, start_response)
-        checked = call.check(None if body is None else body.bytes)
+        if body is not None and (unreadable := call.unreadable(body.bytes)) is not None:
+            return _answer(unreadable, environ, start_response)
+        checked = call.check() if body is None else call.check(body.bytes, body.size)
         if body is not None and checked.replacement is not None:
             environ = body.replaced(checked.replacement)
         if call.asks_usage:
@@ -111,7 +113,9 @@ class Passing:
 
     def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         """Take the place of the server's `start_response`; what the app writes by its result is counted too."""
-        code = int(status[:3]) if status[:3].isdigit() else 500
+        if self._passage is not None and self._passage.has_passed:  # the server will raise what went wrong
+            return self._start_response(status, headers, *exc_info)
+        code = int(status[:3]) if status[:3].isascii() and status[:3].isdigit() else 500
         fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
         passage = self._passage = self._call.passage()
         kept = passage.start(code, fields)
@@ -128,6 +132,8 @@ class Passing:
         if not isinstance(body, list | tuple) or len(body) > 1:
             return _Pieces(body, self)
         pieces = [self.feed(chunk, more=False) for chunk in body]
+        if not body:
+            self.feed(b"", more=False)
         self._call.end()
         return pieces
 

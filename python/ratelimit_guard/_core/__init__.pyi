@@ -115,7 +115,7 @@ class LimitResult:
         """The value of a RateLimit header field (draft-ietf-httpapi-ratelimit-headers-11), an item for each policy.
 
         `r` is what remains, `t` the seconds, rounded up, until the whole limit is free or, after a refusal, until the
-        same request fits.
+        same request fits; left out when it never does.
         """
     def openai_fields(self) -> list[tuple[bytes, bytes]]:
         """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of each unit the tightest policy, and in how long
@@ -253,6 +253,9 @@ class Reservation:
     @property
     def spent(self) -> int:
         """Output tokens told to `spend` so far."""
+    @property
+    def input_tokens(self) -> int | None:
+        """Prompt tokens that were charged at the admission; None where no policy counts any, or it was refused."""
     def spend(self, output_tokens: int, slice: int) -> bool:  # noqa: A002  the word of the contract
         """Tell that so many output tokens have passed.
 

@@ -74,6 +74,11 @@ impl Reservation {
         self.held().map_or(0, |held| held.spent())
     }
 
+    #[getter]
+    fn input_tokens(&self) -> Option<u64> {
+        self.held().and_then(|held| held.input())
+    }
+
     fn spend(&self, output_tokens: Tokens, slice: Tokens) -> bool {
         self.held().is_none_or(|mut held| held.spend(output_tokens.0, slice.0, &*self.clock))
     }

@@ -13,9 +13,6 @@ use ratelimit_guard_core::time::Nanos;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// Largest integer of a structured field (RFC 9651, section 3.3.1); stands for "never" too.
-const MAX_INTEGER: u64 = 999_999_999_999_999;
-
 /// A policy's name, the same as a string of a structured field, and what it counts.
 pub struct PolicyName {
     plain: String,
@@ -101,9 +98,11 @@ impl LimitResult {
         let mut text = String::with_capacity(64 * self.outcome.answers().len());
         for (name, answer) in self.names[self.first..].iter().zip(self.outcome.answers()) {
             let after = if answer.allowed { answer.reset_after } else { answer.retry_after };
-            let seconds = after.0.div_ceil(Nanos::SECOND.0).min(MAX_INTEGER);
             let comma = if text.is_empty() { "" } else { ", " };
-            let _ = write!(text, "{comma}{};r={};t={seconds}", name.quoted, answer.remaining); // a String takes all
+            let _ = write!(text, "{comma}{};r={}", name.quoted, answer.remaining); // a String takes all
+            if after != Nanos::NEVER {
+                let _ = write!(text, ";t={}", after.0.div_ceil(Nanos::SECOND.0));
+            }
         }
         PyBytes::new(py, text.as_bytes())
     }

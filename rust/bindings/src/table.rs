@@ -113,7 +113,10 @@ impl Table {
     }
 
     fn leases<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = self.leases.get().map(|leases| leases.stats()).unwrap_or_default();
+        // Who only looks makes no ledger, but opens the one that others made.
+        let is_there = self.path.as_deref().is_some_and(store::has_leases);
+        let leases = if is_there { Some(self.leases_opened(py)?) } else { self.leases.get().cloned() };
+        let stats = leases.map(|leases| leases.stats()).unwrap_or_default();
         let dict = PyDict::new(py);
         dict.set_item("live", stats.live)?;
         dict.set_item("reclaimed", stats.reclaimed)?;

@@ -61,6 +61,12 @@ impl<M: Memory> Reservation<M> {
         self.spent
     }
 
+    /// Input that was charged; none where no policy counts it.
+    pub fn input(&self) -> Option<u64> {
+        let counts = |part: &&Part| matches!(part.unit, Unit::InputTokens | Unit::Tokens);
+        self.parts.iter().find(counts).map(|part| part.fixed)
+    }
+
     /// So much more output has passed. What the reserve lacks is charged, and up to `slice` more. False: it did not fit
     /// and became a debt; nothing more should be sent. Cost: a swap for each policy of output while the reserve lasts.
     pub fn spend(&mut self, output: u64, slice: u64, clock: &impl Clock) -> bool {

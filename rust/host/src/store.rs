@@ -98,6 +98,11 @@ pub fn memory_leases(table: &Table<Mapping>) -> Result<Ledger<Mapping>, Error> {
     layout.format(mapping.map_err(|why| Error::store(format!("no memory for the ledger of leases ({why})")))?)
 }
 
+/// Is there a ledger of leases beside the table at `path`?
+pub fn has_leases(path: &Path) -> bool {
+    file::beside(path, file::LEASES_SUFFIX).exists()
+}
+
 /// The ledger of a shared table, in a file beside it; made if it is absent, or of an earlier table.
 pub fn shared_leases(
     table: &Table<Mapping>,

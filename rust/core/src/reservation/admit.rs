@@ -130,27 +130,36 @@ impl<M: Memory> Limiter<M> {
 
     fn price(&self, keys: &[Digest], ask: &Ask, only_least: bool, now: Nanos) -> Price {
         let mut room = if only_least { ask.least } else { ask.output };
+        let input = self.input(ask);
         let fixed = |(index, key): (usize, &Digest)| {
             let counter = &self.counters()[index];
             let answer = || counter.assess(self.table(), counter.find(self.table(), *key, now), 0, now);
             match counter.quota.unit() {
                 Unit::Requests | Unit::Cost => ask.units,
                 Unit::ConcurrentRequests => 1,
-                Unit::InputTokens => ask.input_under(answer().limit, 0),
+                Unit::InputTokens => input,
                 Unit::OutputTokens => {
                     room = room.min(answer().remaining);
                     0
                 }
                 Unit::Tokens => {
-                    let answer = answer();
-                    let input = ask.input_under(answer.limit, ask.least);
-                    room = room.min(answer.remaining.saturating_sub(input));
+                    room = room.min(answer().remaining.saturating_sub(input));
                     input
                 }
             }
         };
         let fixed = keys.iter().enumerate().map(fixed).collect();
         Price { fixed, output: room.max(ask.least) }
+    }
+
+    /// The input that all policies are charged alike: what one of them cuts off an estimate is no use of another's.
+    fn input(&self, ask: &Ask) -> u64 {
+        let under = |counter: &Counter| match counter.quota.unit() {
+            Unit::InputTokens => Some(ask.input_under(counter.quota.capacity(), 0)),
+            Unit::Tokens => Some(ask.input_under(counter.quota.capacity(), ask.least)),
+            _ => None,
+        };
+        self.counters().iter().filter_map(under).min().unwrap_or(ask.input)
     }
 
     fn cost(&self, index: usize, price: &Price) -> u64 {

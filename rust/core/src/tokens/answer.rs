@@ -8,6 +8,9 @@ use super::text::Kept;
 use super::usage::Usage;
 use super::value::{Text, Value};
 
+/// Members of what APIs say that brings no text, or of errors.
+const TEXTLESS: [&str; 6] = ["object", "data", "error", "results", "embedding", "embeddings"];
+
 /// What a response may hold at its top: a whole one, or an event of a stream.
 struct Top<'b> {
     choices: Option<Value<'b>>,
@@ -42,6 +45,12 @@ impl<'b> Top<'b> {
         Self { choices, candidates, kind, delta, index, content, output, usage, metadata, response, message }
     }
 
+    /// Does it look like what one of the APIs says?
+    fn is_known(&self) -> bool {
+        let text = [self.choices, self.candidates, self.kind, self.delta, self.content, self.output, self.message];
+        text.into_iter().chain([self.usage, self.metadata, self.response]).any(|member| member.is_some())
+    }
+
     fn is(&self, kind: &str) -> bool {
         self.kind.is_some_and(|value| value.is(kind))
     }
@@ -64,6 +73,7 @@ impl Found {
         let top = Top::new(event);
         self.usage(&top);
         self.count(&top, "delta");
+        self.count_strange(&top, event);
         if let Some(text) = self.text.as_mut().filter(|text| !text.is_full()) {
             event_text(&top, text);
         }
@@ -75,6 +85,7 @@ impl Found {
         let top = Top::new(document);
         self.usage(&top);
         self.count(&top, "message");
+        self.count_strange(&top, document);
         if let Some(text) = self.text.as_mut() {
             document_text(&top, text);
         }
@@ -113,6 +124,14 @@ impl Found {
         self.parts(top.content);
         if let Some(delta) = top.delta {
             self.delta(top, delta);
+        }
+    }
+
+    /// Of a shape that no API has, all may be text.
+    fn count_strange(&mut self, top: &Top<'_>, value: Value<'_>) {
+        let is_known = || top.is_known() || value.members(TEXTLESS).iter().any(Option::is_some);
+        if value.is_object() && !is_known() {
+            self.tally.add_unread(value.json().len());
         }
     }
 

@@ -117,7 +117,7 @@ impl Document {
             let kept = std::mem::take(&mut self.kept);
             let start = &kept[..kept.len().min(EDGE)];
             let starts: Vec<u8> = start.iter().chain(chunk.iter().take(EDGE - start.len())).copied().collect();
-            self.has_text = !NO_TEXT.iter().any(|name| memchr::memmem::find(&starts, name.as_bytes()).is_some());
+            self.has_text = !brings_no_text(&starts);
             self.pass(&kept, found);
             self.pass(chunk, found);
         }
@@ -139,6 +139,8 @@ impl Document {
             found.usage.read_end(&self.end.take());
         } else if let Some(document) = Value::parse(&self.kept) {
             found.document(document);
+        } else if !brings_no_text(&self.kept[..self.kept.len().min(EDGE)]) {
+            found.tally.add_unread(self.kept.len());
         }
     }
 }
@@ -210,6 +212,11 @@ impl Events {
         }
         self.data.clear();
     }
+}
+
+/// Does a document begin like one that holds no text?
+fn brings_no_text(start: &[u8]) -> bool {
+    NO_TEXT.iter().any(|name| memchr::memmem::find(start, name.as_bytes()).is_some())
 }
 
 /// May the line be an event that brings text? `response.completed` of OpenAI is long, and brings what has passed.
