@@ -1,8 +1,7 @@
-"""One upstream and one proxy for all tests here."""
+"""One upstream for all tests here, and one proxy of each kind."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guard.servers import ROOT
-from proxy.helpers import TIERS, Control, Sdk, key, limits, proxying, scripted
+from proxy.clients import Sdk
+from proxy.helpers import Control, limits, proxying, scripted
+from proxy.metered import KEYS, QUOTAS, Metered, credential, metering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,25 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, upstream: Control) -> Iterat
 
 
 @pytest.fixture(scope="session")
+def metered(tmp_path_factory: pytest.TempPathFactory, upstream: Control) -> Iterator[Metered]:
+    """As it ships, with tokens and slots."""
+    with metering(tmp_path_factory.mktemp("metered"), upstream) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def finishing(tmp_path_factory: pytest.TempPathFactory, upstream: Control) -> Iterator[Metered]:
+    with metering(tmp_path_factory.mktemp("finishing"), upstream, on_exhausted="finish") as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def firm(tmp_path_factory: pytest.TempPathFactory, upstream: Control) -> Iterator[Metered]:
+    with metering(tmp_path_factory.mktemp("firm"), upstream, reserve="max-tokens", max_tokens=100) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
 def pythons() -> dict[str, Path]:
     """The environments' interpreters. `make` makes them, and knows whether there is anything to do."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
@@ -45,9 +65,9 @@ def pythons() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session", params=["newest", "oldest"])
-def sdk(request: pytest.FixtureRequest, pythons: dict[str, Path], proxy: httpx2.Client) -> Iterator[Sdk]:
+def sdk(request: pytest.FixtureRequest, pythons: dict[str, Path], metered: Metered) -> Iterator[Sdk]:
     """The official clients of one age."""
-    client = Sdk(request.param, pythons[request.param], proxy)
+    client = Sdk(request.param, pythons[request.param], metered.url)
     yield client
     client.close()
 
@@ -55,5 +75,5 @@ def sdk(request: pytest.FixtureRequest, pythons: dict[str, Path], proxy: httpx2.
 @pytest.fixture(scope="session")
 def fresh() -> Callable[[str], str]:
     """Gives a credential of a tier that nobody has used."""
-    numbers = {tier: itertools.count() for tier in TIERS}
-    return lambda tier: key(tier, next(numbers[tier]))
+    numbers = {tier: iter(range(KEYS)) for tier in QUOTAS}
+    return lambda tier: credential(tier, next(numbers[tier]))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import subprocess
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 20
 UPSTREAM_KEY = "sk-upstream"
-KEYS = 30
-"""Credentials of each tier: every test takes one that nobody else has used."""
-TIERS = {"wide": "100_000/minute", "moment": "1/2 seconds", "hour": "1/hour"}
 
 
 class Control:
@@ -72,64 +66,16 @@ def client(port: int) -> httpx2.Client:
 
 
 def limits(table: Path) -> str:
-    """A tier file with requests alone: tokens are not counted yet."""
-    parts = ["version = 1", f'namespace = "proxy-tests"\nstore = {{ path = "{table}", capacity = 10_000 }}']
-    for tier, quota in TIERS.items():
-        parts.append(f'[policies.{tier}]\nquota = "{quota}"\n[tiers.{tier}]\npolicies = ["{tier}"]')
-        for number in range(KEYS):
-            digest = hashlib.sha256(key(tier, number).encode()).hexdigest()
-            parts.append(f'[[tenants]]\nid = "{tier}-{number}"\ntier = "{tier}"')
-            parts.append(f'[[identity.keys]]\nsha256 = "{digest}"\ntenant = "{tier}-{number}"')
-    parts.append('[tiers.anonymous]\npolicies = ["wide"]')
-    return "\n".join([*parts, '[[routes]]\nmatch = "/health"\nexempt = true'])
-
-
-def key(tier: str, number: int) -> str:
-    return f"sk-{tier}-{number}"
-
-
-class Sdk:
-    """The official clients of one environment, at work in a process of their own."""
-
-    def __init__(self, age: str, python: Path, proxy: httpx2.Client) -> None:
-        self.age = age
-        self._proxy = str(proxy.base_url).rstrip("/")
-        self._process = subprocess.Popen(
-            [python, ROOT / "tests" / "proxy" / "sdk" / "client.py"],
-            env={"PATH": os.environ["PATH"]},  # none of the variables that steer a client
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def call(self, call: str, key: str, model: str = "script:", **more: Any) -> Seen:
-        """What a call of that name in sdk/client.py sees, and how long it takes."""
-        lines, orders = self._process.stdout, self._process.stdin
-        assert lines is not None
-        assert orders is not None
-        orders.write(json.dumps({"call": call, "proxy": self._proxy, "key": key, "model": model, **more}) + "\n")
-        orders.flush()
-        facts: list[dict[str, Any]] = []
-        while "seconds" not in (fact := json.loads(lines.readline())):
-            facts.append(fact)
-        return Seen(facts, fact["seconds"])
-
-    def close(self) -> None:
-        """Its orders end, and so does it."""
-        self._process.communicate(timeout=PATIENCE_S)
-
-
-class Seen(NamedTuple):
-    """What a client saw of one call."""
-
-    facts: list[dict[str, Any]]
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        return "".join(fact.get("text", "") for fact in self.facts)
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """What it raised, or nothing."""
-        return self.facts[-1] if self.facts and "error" in self.facts[-1] else {}
+    """A tier file without tokens: the guard reads no body, and changes nothing that passes."""
+    return f"""
+version = 1
+namespace = "proxy-tests"
+store = {{ path = "{table}", capacity = 10_000 }}
+[policies.wide]
+quota = "100_000/minute"
+[tiers.anonymous]
+policies = ["wide"]
+[[routes]]
+match = "/health"
+exempt = true
+"""

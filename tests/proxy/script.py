@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -40,6 +40,7 @@ class Script:
     usage: str = "true"
     """`true`, `missing`, `negative`, `string`, `huge` or a factor, `x3`."""
     gzip: int = 0
+    """1 where the request accepts it, 2 always."""
     cut: int = 0
     """Pieces of so many bytes, wherever events and characters end."""
     lie: int = 0
@@ -48,6 +49,10 @@ class Script:
     """A line of so many bytes instead of events."""
     status: int = 200
     retry_after: str = ""
+    limits: int = 0
+    """Tell of limits on every answer, as OpenAI and Anthropic do."""
+    tool: int = 0
+    """Answer by calling a tool: with the text as its argument."""
 
     @classmethod
     def of(cls, model: str) -> Script:
@@ -57,17 +62,19 @@ class Script:
         kinds: dict[str, Callable[[str], Any]] = {one.name: int if one.type == "int" else str for one in fields(cls)}
         return cls(**{name: kinds.get(name, str)(value) for name, value in given.items()})
 
-    def said(self, model: str, *, include_usage: bool) -> Said:
+    def said(self, model: str, *, include_usage: bool, max_tokens: int | None = None) -> Said:
         """Each piece counts as one token."""
-        pieces = [f"{self.text}{number} " for number in range(self.chunks)]
-        return Said(model, pieces, self._counts(), include_usage)
+        made = self.chunks if max_tokens is None else min(self.chunks, max_tokens)
+        pieces = [f"{self.text}{number} " for number in range(made)]
+        pieces = ['{"text": "', *pieces, '"}'] if self.tool else pieces
+        return Said(model, pieces, self._counts(made), include_usage, bool(self.tool))
 
-    def _counts(self) -> tuple[Any, Any] | None:
-        wrong = {"negative": (-GIVEN_TOKENS, -self.chunks), "string": ("7", "3"), "huge": (10**18, 10**18)}
+    def _counts(self, made: int) -> tuple[Any, Any] | None:
+        wrong = {"negative": (-GIVEN_TOKENS, -made), "string": ("7", "3"), "huge": (10**18, 10**18)}
         if self.usage == "missing":
             return None
         factor = int(self.usage[1:]) if self.usage.startswith("x") else 1
-        return wrong.get(self.usage, (GIVEN_TOKENS * factor, self.chunks * factor))
+        return wrong.get(self.usage, (GIVEN_TOKENS * factor, made * factor))
 
 
 class Asked(NamedTuple):
@@ -114,6 +121,19 @@ class Asked(NamedTuple):
     def include_usage(self) -> bool:
         options = self.document.get("stream_options")
         return isinstance(options, dict) and options.get("include_usage") is True
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most that the answer may have, in the words of any API."""
+        options = self.document.get("generationConfig", self.document)
+        names = ("max_completion_tokens", "max_tokens", "max_output_tokens", "maxOutputTokens")
+        return next((options[name] for name in names if isinstance(options.get(name), int)), None)
+
+    @property
+    def script(self) -> Script:
+        script = Script.of(self.model)
+        accepted = any(name == "accept-encoding" and "gzip" in value for name, value in self.headers)
+        return script if accepted or script.gzip > 1 else replace(script, gzip=0)
 
     def record(self) -> dict[str, Any]:
         kept = self.body.decode("utf-8", "replace") if len(self.body) <= MAX_KEPT else None

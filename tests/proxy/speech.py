@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 CREATED = 1_800_000_000
 Events = Iterator[bytes]
+TOOL = {"id": "call_1", "type": "function"}
+TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "look"}
 
 
 class Said(NamedTuple):
@@ -18,6 +20,8 @@ class Said(NamedTuple):
     counts: tuple[Any, Any] | None
     include_usage: bool = False
     """OpenAI's `stream_options.include_usage`."""
+    calls: bool = False
+    """The pieces are a tool's arguments."""
 
     @property
     def text(self) -> str:
@@ -42,17 +46,34 @@ def openai_usage(said: Said) -> dict[str, Any]:
 
 
 def chat(said: Said) -> dict[str, Any]:
-    message = {"role": "assistant", "content": said.text}
-    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    words: dict[str, Any] = {"content": said.text}
+    if said.calls:
+        words = {"content": None, "tool_calls": [{**TOOL, "function": {"name": "look", "arguments": said.text}}]}
+    choice = {"index": 0, "message": {"role": "assistant", **words}, "finish_reason": _end(said), "logprobs": None}
     head = {"id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": said.model}
     return {**head, "choices": [choice], **openai_usage(said)}
 
 
 def chat_events(said: Said) -> Events:
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED, "model": said.model}
-    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in said.pieces), {}]
-    choices = [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"} for delta in deltas]
+    deltas = [*_deltas(said), {}]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None if delta else _end(said)} for delta in deltas]
     yield from _openai_events(said, head, choices)
+
+
+def _deltas(said: Said) -> Iterator[dict[str, Any]]:
+    if not said.calls:
+        yield {"role": "assistant", "content": ""}
+        yield from ({"content": piece} for piece in said.pieces)
+        return
+    first = {"index": 0, **TOOL, "function": {"name": "look", "arguments": ""}}
+    yield {"role": "assistant", "content": None, "tool_calls": [first]}
+    for piece in said.pieces:
+        yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+
+
+def _end(said: Said) -> str:
+    return "tool_calls" if said.calls else "stop"
 
 
 def completions(said: Said) -> dict[str, Any]:
@@ -139,27 +160,32 @@ def embeddings(said: Said) -> dict[str, Any]:
 
 
 def messages(said: Said) -> dict[str, Any]:
-    content = [{"type": "text", "text": said.text}]
-    return {**_message(said, content), "stop_reason": "end_turn", "usage": _usage(said)}
+    content = TOOL_USE | {"input": json.loads(said.text)} if said.calls else {"type": "text", "text": said.text}
+    return {**_message(said, [content]), "stop_reason": _stop(said), "usage": _usage(said)}
 
 
 def messages_events(said: Said) -> Events:
     given = {} if said.counts is None else {"usage": {"input_tokens": said.counts[0], "output_tokens": 1}}
     made = {} if said.counts is None else {"usage": {"output_tokens": said.counts[1]}}
+    block: dict[str, Any] = {"type": "text", "text": ""}
+    deltas = [{"type": "text_delta", "text": piece} for piece in said.pieces]
+    if said.calls:
+        block, deltas = TOOL_USE | {"input": {}}, [{"type": "input_json_delta", "partial_json": p} for p in said.pieces]
     told: list[dict[str, Any]] = [
         {"type": "message_start", "message": {**_message(said, []), "stop_reason": None, **given}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
         {"type": "ping"},
-        *(
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-            for piece in said.pieces
-        ),
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, **made},
+        {"type": "message_delta", "delta": {"stop_reason": _stop(said), "stop_sequence": None}, **made},
         {"type": "message_stop"},
     ]
     for one in told:
         yield event(one, one["type"])
+
+
+def _stop(said: Said) -> str:
+    return "tool_use" if said.calls else "end_turn"
 
 
 def _message(said: Said, content: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,9 +19,12 @@ from proxy.script import READING
 from proxy.speech import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from proxy.helpers import Control
+    from proxy.metered import Metered
+
+    Answer = tuple[int, dict[str, str], bytes]
 
 MIB = 1 << 20
 CHAT = "/v1/chat/completions"
@@ -38,10 +42,20 @@ def ask(model: str, *, stream: bool = True, **more: Any) -> dict[str, Any]:
     return {"model": model, "stream": stream, "messages": [], "stream_options": {"include_usage": True}, **more}
 
 
-def raw(http: httpx2.Client, path: str, body: Any, **fields: str) -> tuple[int, dict[str, str], bytes]:
+def raw(http: httpx2.Client, path: str, body: Any, **fields: str) -> Answer:
     """An answer as its bytes are; the fields of its head in lower case."""
     with http.stream("POST", path, json=body, headers=fields) as answer:
         return answer.status_code, dict(answer.headers), b"".join(answer.iter_raw())
+
+
+@pytest.fixture(params=["requests", "tokens"])
+def front(
+    request: pytest.FixtureRequest, proxy: httpx2.Client, metered: Metered, fresh: Callable[[str], str]
+) -> Callable[..., Answer]:
+    """Asks a proxy that reads no body, or one that counts what passes."""
+    if request.param == "requests":
+        return partial(raw, proxy)
+    return partial(raw, metered.http, authorization=f"Bearer {fresh('ample')}")
 
 
 @pytest.mark.parametrize(
@@ -66,14 +80,14 @@ def raw(http: httpx2.Client, path: str, body: Any, **fields: str) -> tuple[int, 
     ],
 )
 @pytest.mark.parametrize("path", [*POSTS, *GEMINI])
-def test_answers_pass_byte_by_byte(proxy: httpx2.Client, upstream: Control, path: str, script: str) -> None:
-    """What the upstream sends, the caller gets, with and without a stream."""
+def test_answers_pass_byte_by_byte(front: Callable[..., Answer], upstream: Control, path: str, script: str) -> None:
+    """What the upstream sends, the caller gets, with and without a stream, counted or not."""
     model = f"script:{script}"
     path = f"/v1beta/models/{model}:{path}" if path in GEMINI else path
     for stream in (False, True):
         if stream and path == "/v1/embeddings":
             continue
-        status, fields, body = raw(proxy, path, ask(model, stream=stream))
+        status, fields, body = front(path, ask(model, stream=stream))
         wanted_status, wanted_fields, wanted = raw(upstream.http, path, ask(model, stream=stream))
         assert (status, body) == (wanted_status, wanted)
         for name in ("content-type", "content-encoding", "content-length", "transfer-encoding", "retry-after"):

@@ -7,35 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.clients import BROKEN, FIRST, MAX_AT_ONCE_S, MAX_LATE_S, TEXT, skip_unless_there
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import httpx2
-
-    from proxy.helpers import Control, Sdk
+    from proxy.clients import Sdk
+    from proxy.helpers import Control
+    from proxy.metered import Metered
 
     Fresh = Callable[[str], str]
 
-TEXT = "wörd0 wörd1 wörd2 "
 CALLS = ["chat", "completions", "responses", "messages"]
-STREAMS = {"chat": "stop", "completions": "stop", "responses": True, "messages": "end_turn"}
-FIRST = {"chat": 0, "completions": 0, "responses": 2, "messages": 2}
-"""Events before those with text, besides an empty first one of a chat."""
-BROKEN = {
-    ("newest", "messages"): "RemoteProtocolError",  # the HTTP client's own error, which only openai wraps by now
-    ("newest", ""): "APIConnectionError",
-    ("oldest", ""): "RemoteProtocolError",
-}
-MAX_AT_ONCE_S = 1.0
-"""Longer than a call, shorter than the two waits of half a second and a second that clients make by themselves."""
-
-MAX_LATE_S = 3.0
-"""`Retry-After` is in whole seconds, which is all that the oldest clients read; and the machine may be busy."""
-
-
-def skip_unless_there(sdk: Sdk, call: str) -> None:
-    if sdk.age == "oldest" and call == "responses":
-        pytest.skip("openai 1.3 has no Responses API")
+STREAMS = {"chat": "stop", "completions": "stop", "responses": "completed", "messages": "end_turn"}
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -61,13 +45,6 @@ def test_a_stream_completes(sdk: Sdk, fresh: Fresh, call: str, how: str) -> None
     assert [fact["finish"] for fact in seen.facts if fact["finish"]] == [STREAMS[call]]
 
 
-def test_a_stream_with_usage(sdk: Sdk, fresh: Fresh) -> None:
-    """The last event has the usage and no choices; without the option nothing has a usage."""
-    key = fresh("wide")
-    assert [fact["usage"] for fact in sdk.call("chat_stream", key, usage=True).facts] == [None] * 5 + [3]
-    assert [fact["usage"] for fact in sdk.call("chat_stream", key).facts] == [None] * 5
-
-
 @pytest.mark.parametrize("call", ["chat", "chat_stream", "embeddings", "responses", "messages", "messages_stream"])
 def test_a_refusal_is_typed(sdk: Sdk, fresh: Fresh, upstream: Control, call: str) -> None:
     """RateLimitError, before a stream as well; the upstream does not hear of it."""
@@ -84,14 +61,12 @@ def test_a_refusal_is_typed(sdk: Sdk, fresh: Fresh, upstream: Control, call: str
 
 
 @pytest.mark.parametrize("call", ["chat", "messages_stream"])
-def test_a_client_waits_as_long_as_told(
-    sdk: Sdk, fresh: Fresh, proxy: httpx2.Client, upstream: Control, call: str
-) -> None:
+def test_a_client_waits_as_long_as_told(sdk: Sdk, fresh: Fresh, metered: Metered, upstream: Control, call: str) -> None:
     """One try more is enough, which it would not be after the half a second that clients wait by themselves."""
     key, name = fresh("moment"), f"waited-{sdk.age}-{call}"
     assert not sdk.call(call, key, f"script:name={name}").error
     asked = time.monotonic()
-    refusal = proxy.post("/v1/embeddings", headers={"Authorization": f"Bearer {key}"})
+    refusal = metered.http.post("/v1/embeddings", headers={"Authorization": f"Bearer {key}"})
     assert refusal.status_code == 429
     seen = sdk.call(call, key, f"script:name={name}", retries=1)
     waited, told = time.monotonic() - asked, float(refusal.headers["retry-after-ms"]) / 1_000

@@ -20,7 +20,7 @@ from proxy.speech import DOCUMENTS, STREAMS, dump
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-MAX_REQUESTS = 1_000
+MAX_REQUESTS = 5_000
 MAX_ENDLESS = 64 << 20
 PIECE = 16 << 10
 FIELDS = [
@@ -28,6 +28,8 @@ FIELDS = [
     ("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("Server", "upstream"), ("Set-Cookie", "upstream=1; Path=/"),
     ("X-Request-Id", "req_upstream"), ("Request-Id", "req_upstream"), ("X-Twice", "1"), ("X-Twice", "2"),
 ]  # fmt: skip
+
+LIMITS = [("X-RateLimit-Limit-Requests", "10000"), ("Anthropic-RateLimit-Requests-Limit", "10000")]
 
 
 class BrokenOffError(ConnectionError):
@@ -88,7 +90,7 @@ class Upstream:
         await _document(writer, dump(found.get(asked.path)), Script())
 
     async def _counted(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        script = Script.of(asked.model)
+        script = asked.script
         self.requests.append((script.name, asked.record()))
         await self._note(script.name, opened=1)
         try:
@@ -99,7 +101,7 @@ class Upstream:
     async def _answer(
         self, asked: Asked, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        said = script.said(asked.model, include_usage=asked.include_usage)
+        said = script.said(asked.model, include_usage=asked.include_usage, max_tokens=asked.max_tokens)
         await self._step(script, -1, reader, writer)
         if script.status != 200:
             error = {"message": "as the script says", "type": "api_error", "param": None, "code": "scripted"}
@@ -163,6 +165,7 @@ async def _body(reader: asyncio.StreamReader, fields: dict[str, str]) -> AsyncIt
 def _head(writer: asyncio.StreamWriter, script: Script, media: str, length: int | None = None) -> None:
     size = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length + script.lie))
     fields = [*FIELDS, ("Content-Type", media), size]
+    fields += LIMITS if script.limits else []
     fields += [("Content-Encoding", "gzip")] if script.gzip else []
     fields += [("Retry-After", script.retry_after)] if script.retry_after else []
     lines = [f"HTTP/1.1 {script.status} Scripted", *(f"{name}: {value}" for name, value in fields), "", ""]
