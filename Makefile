@@ -67,7 +67,7 @@ test-python: build sdk ## Python tests
 soak: build ## the long form of the property, model, process and thread tests
 	RLG_SOAK=1 cargo test -p ratelimit-guard-core --release --test properties --test lives --test extremes --test scan --test prompt --test minhash --test lsh --test hyperloglog --test space_saving --test audit --test detector --test campaign --test live --test saved --test tokens --locked
 	RLG_SOAK=1 CARGO_TARGET_DIR=target/fuzz cargo test --manifest-path rust/fuzz/Cargo.toml --locked
-	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt tests/sketch tests/campaigns tests/live
+	RLG_SOAK=1 $(BIN)/python -m pytest tests/model tests/processes tests/threads tests/prompt tests/sketch tests/campaigns tests/live tests/calls
 	$(BIN)/python -m demo.soak --minutes 30
 
 bench: $(BENCH) ## compare with other packages (own environment)

@@ -37,6 +37,7 @@ FIELDS |= {b"anthropic-beta", b"anthropic-version", b"openai-beta", b"traceparen
 QUERY = {"after", "after_id", "alt", "api-version", "before_id", "beta", "limit", "pageSize", "pageToken"}
 # Of one connection only, said by our own server, or (cookies) between the upstream and its one customer, the proxy.
 HELD = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+TOLD = (b"x-ratelimit-", b"anthropic-ratelimit-")  # what is left to the upstream's customer, not to his callers
 HELD |= {b"proxy-authenticate", b"proxy-authentication-info", b"date", b"server", b"set-cookie"}
 
 
@@ -89,7 +90,8 @@ class Exchange:
         self._tasks.cancel_scope.cancel()
 
     async def _pass_on(self, answer: httpx2.Response) -> None:
-        self._answered, fields = True, end_to_end(answer.headers.raw)
+        self._answered = True
+        fields = [field for field in end_to_end(answer.headers.raw) if not field[0].startswith(TOLD)]
         await self._send({"type": "http.response.start", "status": answer.status_code, "headers": fields})
         async for chunk in answer.aiter_raw():
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})

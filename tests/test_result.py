@@ -70,7 +70,7 @@ def test_error_says_the_same_after_a_copy(results: list[LimitResult], way: Calla
 def test_result_of_a_broken_pickle_is_refused() -> None:
     """What names a policy that is not there is no result."""
     with pytest.raises(UsageError, match="LimitResult"):
-        LimitResult._restore(1, [("p", 1, True, 1, 0, 0)])  # type: ignore[attr-defined]
+        LimitResult._restore(1, [("p", "requests", 1, True, 1, 0, 0)])  # type: ignore[attr-defined]
 
 
 def test_error_of_a_process_pool_arrives_as_what_it_is() -> None:

@@ -60,6 +60,8 @@ def _tokens(config: Config) -> Iterator[str]:
             continue
         if quota.burst is not None:
             yield f"policy {name!r} is a bucket: of use beyond empty it remembers a sixteenth of its size, a window all"
+        if section.slice > (quota.burst or quota.limit):
+            yield f"tokens.slice is {section.slice}, more than policy {name!r} holds: each call reserves all of it"
         if section.reserve == "max-tokens" and section.max_tokens > (quota.burst or quota.limit):
             most = quota.burst or quota.limit
             much = f"tokens.max_tokens is {section.max_tokens}, more than the {most} of policy {name!r}"

@@ -17,7 +17,7 @@ from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
 from ratelimit_guard.passage import EXHAUSTED
 from ratelimit_guard.request import from_scope
-from ratelimit_guard.response import Refusal, too_slow
+from ratelimit_guard.response import Refusal, own, too_slow
 from ratelimit_guard.spending import Spending
 from ratelimit_guard.websocket import Socket
 
@@ -162,7 +162,7 @@ class _Response:
             self.started = True
             headers = self._headers(message)
             if self._fields or headers is not message.get("headers"):
-                message = {**message, "headers": [*headers, *self._fields]}
+                message = {**message, "headers": own(headers, self._fields)}
         await self.server(message)
 
     def _headers(self, message: Message) -> Any:
@@ -199,7 +199,6 @@ class _Passing(_Response):
             await self.server({**message, "body": chunk, "more_body": more})
         if self._passage.cut:
             self.cut = True
-            self._call.end()
             if self._trailers and not more:
                 await self.server({"type": "http.response.trailers", "headers": [], "more_trailers": False})
             if self._passage.is_torn:  # the server breaks off what the app does not end

@@ -213,11 +213,12 @@ def _in_asyncio() -> bool:
 
 
 def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """By its own word, 0 without one. Lengths of names are compared first: there are many headers."""
+    """By its own word, of several the longest, 0 without one. Lengths of names are compared first: there are many."""
+    said = 0
     for name, value in headers:
         if len(name) == 14 and name.lower() == b"content-length":
-            return _declared(value)
-    return 0
+            said = max(said, _declared(value))
+    return said
 
 
 def _declared(length: bytes) -> int:

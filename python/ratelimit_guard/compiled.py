@@ -153,16 +153,16 @@ class Compiled:
         # `per` is part of the key, so that no account can be called like somebody's address.
         proxies = self.tenants.proxies
         partitions: dict[Per, Partition] = {
-            "account": lambda tenant, *_: f"account:{tenant.account}",
-            "tenant": lambda tenant, *_: f"tenant:{tenant.id}",
+            "account": lambda tenant, _request, _model: f"account:{tenant.account}",
+            "tenant": lambda tenant, _request, _model: f"tenant:{tenant.id}",
             "address": lambda tenant, request, _: (
                 f"address:{client_address(request, proxies) if request else tenant.account}"
             ),
-            "route": lambda *_: f"route:{route}",
+            "route": lambda _tenant, _request, _model: f"route:{route}",
             "model": lambda _tenant, _request, model: f"model:{model}",
             # The model's length ends it: no account can have a name that makes two of these one.
             "account+model": lambda tenant, _, model: f"model:{len(model)}:{model}:{tenant.account}",
-            "global": lambda *_: "global:",
+            "global": lambda _tenant, _request, _model: "global:",
         }
         return partitions[per]
 

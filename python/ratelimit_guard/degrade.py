@@ -153,11 +153,13 @@ def _inserted(body: bytes, cap: int) -> list[Edit]:
     - Gemini's `contents` get nothing: the place is inside of `generationConfig`, which need not be there.
     """
     there = _KEYS.scan(body).spans
-    chat, completion = "model" in there, "user_id" in there and "temperature" not in there
+    prompts = [body[start] for start, _ in there.get("user_id", ())]
+    is_stored = prompts[-1:] == [ord("{")]  # of OpenAI's responses, which may have no `input` then
+    chat, completion = "model" in there, bool(prompts) and not is_stored and "temperature" not in there
     keys = b""
     if (chat or completion) and "max_tokens" not in there:
         keys += b'"max_tokens":%d,' % cap
-    if "n" in there and "top_p" not in there:
+    if ("n" in there or is_stored) and "top_p" not in there:
         keys += b'"max_output_tokens":%d,' % cap
     if not keys:
         return []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PIECE = 4096
 """Bytes of a stream that are counted at a time: a slow reader's upstream may send many events at once."""
 MAX_REST = 16 << 10
-"""Bytes that may pass after the tokens are used up, until the event that stands open has ended: ten times a usual one."""
+"""Bytes that may pass after the tokens are used up, until the event that stands open ends: ten times a usual one."""
 EXHAUSTED = "the limit of tokens was reached in the midst of the answer"
 
 
@@ -176,6 +176,7 @@ class Passage:
         else:
             output = max(output, counted)
         charged = spending.input_tokens
-        used = min(need.estimated, need.estimated if charged is None else charged) if usage[0] is None else usage[0]
+        likely = need.likely if charged is None else min(need.likely, charged)
+        used = likely if usage[0] is None else usage[0]
         spending.settle(used, output)
         return used, output, usage, need.estimated, counted, spending.would_cut, self._how

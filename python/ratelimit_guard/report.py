@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ratelimit_guard.routes import Routes
+from ratelimit_guard.spending import METERED, TOKENS
 from ratelimit_guard.tenant import Identity, Tenants
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ def overview(config: Config) -> list[Table]:
             "prompt" if route.body else "",
             ", ".join(route.policies),
         )
-    return [policies, tiers, *([routes] if config.routes else [])]
+    tables = [policies, tiers, *([routes] if config.routes else [])]
+    if any(policy.quota.unit in TOKENS for policy in config.policies.values()):
+        tokens = Table("tokens", "")
+        for key, value in config.tokens:
+            tokens.add_row(key, str(value))
+        tables.append(tokens)
+    return tables
 
 
 def effective(config: Config, tenant: str | None, method: str, path: str) -> Table:
@@ -51,5 +58,6 @@ def effective(config: Config, tenant: str | None, method: str, path: str) -> Tab
         return table
     for name in dict.fromkeys((*config.tiers[tier].policies, *(route.policies if route else ()))):
         policy = config.policies[name]
-        table.add_row(name, str(policy.quota), policy.per, policy.mode, str(route.cost if route else 1))
+        cost = "as used" if policy.quota.unit in METERED else str(route.cost if route else 1)
+        table.add_row(name, str(policy.quota), policy.per, policy.mode, cost)
     return table

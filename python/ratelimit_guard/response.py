@@ -14,7 +14,7 @@ from ratelimit_guard.dialect.fields import retry_fields, seconds
 from ratelimit_guard.spending import TOKENS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ratelimit_guard._core import LimitResult, Quota
     from ratelimit_guard.decision import Decision
@@ -61,6 +61,19 @@ def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> Heade
             (b"x-ratelimit-reset", b"%d" % seconds(result.reset_after)),
         ]
     return fields
+
+
+def replaced(fields: HeaderFields) -> set[bytes]:
+    """The names of ours under which nobody else may say anything."""
+    return {name for name, _ in fields if not name.startswith(b"ratelimit")}
+
+
+def own(headers: Iterable[tuple[bytes, bytes]], fields: HeaderFields) -> HeaderFields:
+    """A response's header fields with ours, in place of what an upstream says about its limits under the same names.
+    Those of the draft are lists, in which a handler's own limits stand beside ours.
+    """
+    names = replaced(fields)
+    return [*[pair for pair in headers if pair[0].lower() not in names], *fields]
 
 
 def refusal(

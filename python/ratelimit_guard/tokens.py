@@ -46,13 +46,15 @@ class Settings(NamedTuple):
 class Need(NamedTuple):
     """What a call asks for, by its body, under the settings that held then.
 
-    `fields` is None for a body that could not be read; `model` is a number.
+    `fields` is None for a body that could not be read; `model` is a number. Of the prompt's tokens `estimated` is what
+    was counted, `likely` what that mostly is with this model.
     """
 
     ask: Ask
     model: int
     fields: Fields | None
     estimated: int
+    likely: int
     settings: Settings
 
 
@@ -94,9 +96,9 @@ class Tokens:
         settings = self._settings
         if fields is None:
             estimated = size // BYTES_PER_TOKEN
-            needed, sure, model = estimated, 0, 0
+            needed, sure, likely, model = estimated, 0, estimated, 0
         else:
-            needed, sure, estimated, model = self._ratios.need(fields)
+            needed, sure, likely, estimated, model = self._ratios.need(fields)
         slice_ = settings.section.slice
         if path.endswith(_ANSWERLESS):
             ask = Ask(needed, sure)
@@ -107,7 +109,7 @@ class Tokens:
             asked = None if fields is None else fields.max_tokens
             most = slice_ if asked is None or asked <= 0 else asked * _choices(fields)
             ask = Ask(needed, sure, min(slice_, most), 1, False, slice_)
-        return Need(ask, model, fields, estimated, settings)
+        return Need(ask, model, fields, estimated, likely, settings)
 
     def enforces(self, path: str) -> bool:
         """Must `max_tokens` be written into the requests of this path?"""

@@ -15,7 +15,7 @@ from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
 from ratelimit_guard.passage import EXHAUSTED
 from ratelimit_guard.request import from_environ
-from ratelimit_guard.response import no_length
+from ratelimit_guard.response import no_length, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -87,10 +87,13 @@ class RateLimitMiddleware:
         """`start` is what the app gets in place of the server's `start_response`."""
         if not decision.allowed:
             return _answer(refuse(decision), environ, start_response)
-        fields = native(self.guard.fields(decision, dialect))
+        ours = self.guard.fields(decision, dialect)
+        fields = native(ours)
+
+        names = {name.decode() for name in replaced(ours)}
 
         def adding(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            return start(status, [*headers, *fields], *exc_info)
+            return start(status, [*[pair for pair in headers if pair[0].lower() not in names], *fields], *exc_info)
 
         try:
             return self.app(environ, adding if fields else start)

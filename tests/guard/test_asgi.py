@@ -75,7 +75,7 @@ async def test_a_cost_beyond_the_limit_never_fits(make_guard: Make) -> None:
     head = fields(sent)
     assert (status(sent), head["x-should-retry"]) == (429, "false")
     assert not {"retry-after", "retry-after-ms"} & set(head)
-    assert "exceeds the limit" in json.loads(sent[1]["body"])["detail"]
+    assert "never fits" in json.loads(sent[1]["body"])["detail"]
 
 
 async def test_who_is_blocked(make_guard: Make) -> None:

@@ -275,9 +275,11 @@ def expected(parsed: dict[str, Any]) -> dict[str, Any]:
             name: replaced(gemini[name], value) if name in gemini else value for name, value in config.items()
         }
     no_cap = not {"max_tokens", "max_completion_tokens"} & set(parsed)
-    if no_cap and ("messages" in parsed or ("prompt" in parsed and "max_tokens_to_sample" not in parsed)):
+    is_stored = isinstance(parsed.get("prompt"), dict)
+    is_completion = "prompt" in parsed and not is_stored and "max_tokens_to_sample" not in parsed
+    if no_cap and ("messages" in parsed or is_completion):
         after["max_tokens"] = 256
-    if "input" in parsed and "max_output_tokens" not in parsed:
+    if ("input" in parsed or is_stored) and "max_output_tokens" not in parsed:
         after["max_output_tokens"] = 256
     return after
 

@@ -118,7 +118,6 @@ def test_a_stream_of_gemini_ends_as_at_its_maximum(finishing: Metered, fresh: Fr
     assert SLICE < finishing.settled(key, "short") <= 300
 
 
-@pytest.mark.xfail(strict=True, reason="the last words are put behind a line that has not ended: nobody can read them")
 def test_a_line_without_end_is_cut_with_an_error_too(metered: Metered, fresh: Fresh) -> None:
     """64 KiB beyond the last token."""
     answer = ask(metered, fresh("short"), CHAT, "script:endless=1000000", stream=True)
@@ -187,9 +186,6 @@ def test_the_upstream_gets_the_maximum(
     assert firm.settled(key) == 7 + sent
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the body tells the API, not the path: it gets `max_tokens`, which OpenAI refuses"
-)
 def test_a_response_to_a_stored_prompt_gets_the_maximum(firm: Metered, fresh: Fresh, upstream: Control) -> None:
     """Of the Responses API, whose `input` is optional beside a prompt that is stored at the upstream."""
     fields = {"authorization": f"Bearer {fresh('wide')}"}

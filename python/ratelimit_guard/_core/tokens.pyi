@@ -92,9 +92,10 @@ class Ratios:
     """
 
     def __new__(cls) -> Ratios: ...
-    def need(self, fields: Fields) -> tuple[int, int, int, int]:
-        """Of a scanned body the prompt's tokens to reserve, which nearly always suffice; how many it has surely;
-        `estimate` of it; and the number of its model, for the other methods. Cost: that of `estimate`.
+    def need(self, fields: Fields) -> tuple[int, int, int, int, int]:
+        """Of a scanned body the prompt's tokens to reserve, which nearly always suffice; how many it has surely, and
+        how many most likely; `estimate` of it; and the number of its model, for the other methods. Cost: that of
+        `estimate`.
         """
     def passed(self, model: int, counted: int) -> int:
         """What so many counted tokens of a passing answer mostly are: at most half as many again, so that what a model

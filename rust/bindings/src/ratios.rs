@@ -21,12 +21,13 @@ impl Ratios {
         Self(Mutex::default())
     }
 
-    fn need(&self, fields: &Bound<'_, Fields>) -> (u64, u64, u64, u64) {
+    fn need(&self, fields: &Bound<'_, Fields>) -> (u64, u64, u64, u64, u64) {
         let (py, fields) = (fields.py(), fields.get());
         let (estimated, surely) = fields.tokens(py);
         let model = fields.named_model(py).map_or(0, |name| ratios::Ratios::number(name.as_bytes()));
-        let needed = self.lock().of(model).input.safe(estimated);
-        (needed, surely.min(needed), estimated, model)
+        let known = self.lock().of(model).input;
+        let needed = known.safe(estimated);
+        (needed, surely.min(needed), known.usual(estimated), estimated, model)
     }
 
     fn passed(&self, model: u64, counted: u64) -> u64 {
