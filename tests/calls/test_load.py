@@ -198,7 +198,10 @@ def _figures(lines: list[Line], kills: list[Kill], seen: Counter[str]) -> dict[s
 def check(figures: dict[str, Any], kills: list[Kill]) -> None:
     """What docs/tokens.md promises."""
     assert figures["most in flight"] <= SLOTS
-    assert figures["most in a window"] <= BUDGET + figures["most in flight"] * SLICE
+    bound = figures["most in flight"] * SLICE
+    assert figures["charged"] <= BUDGET + bound
+    # Some of these calls use three times what can be seen of them, and never say so.
+    assert figures["most in a window"] <= BUDGET + 2 * bound
     killed = sum(kill.in_flight for kill in kills)
     assert killed > 0
     assert max(kill.back_s for kill in kills) < RECLAIMED_S

@@ -98,7 +98,7 @@ class Ratios:
         `estimate`.
         """
     def passed(self, model: int, counted: int) -> int:
-        """What so many counted tokens of a passing answer mostly are: at most half as many again, so that what a model
+        """What so many counted tokens of a passing answer mostly are: at most twice as many, so that what a model
         thinks unseen in some answers does not count for all.
         """
     def used(self, model: int, counted: int) -> int:

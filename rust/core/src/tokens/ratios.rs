@@ -11,9 +11,9 @@ const SPREAD: f64 = 2.0;
 /// What is believed. A tokenizer that makes less of a text is none, and an upstream that says so is broken; thinking
 /// that is paid for and not shown makes an answer's tokens many more than its text.
 const BELIEVED: (f64, f64) = (0.25, 8.0);
-/// What text that passes may cost at most, times its estimate: tokenizers differ by so much. What a model thinks unseen is
-/// no reason to cut the answers that have no such part.
-const SEEN: f64 = 1.5;
+/// What text that passes may cost at most, times its estimate: some tokenizers differ by so much. What a model thinks
+/// unseen is no reason to cut the answers that have no such part.
+const SEEN: f64 = 2.0;
 /// Tokens of an estimate that something is learned from: of a few words the rounding is too large a part.
 const FEWEST: u64 = 16;
 /// Models remembered. Their names come with requests, but only those count that an upstream answered for.
@@ -131,7 +131,7 @@ mod tests {
         }
         let known = ratios.of(1);
         assert!((799..=800).contains(&known.input.usual(100)) && (25..=26).contains(&known.output.usual(100)));
-        assert_eq!((known.input.seen(100), known.output.seen(100)), (150, known.output.usual(100)));
+        assert_eq!((known.input.seen(100), known.output.seen(100)), (200, known.output.usual(100)));
         assert_eq!(ratios.of(2).input.usual(100), 100);
     }
 
