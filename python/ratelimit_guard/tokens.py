@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ratelimit_guard.config import TokensSection
     from ratelimit_guard.prompt import Fields
 
+MOST_WRONG = 2
+"""Times that an estimate may be off before it is the upstream that does not heed `max_tokens`."""
 MAX_MODEL = 256
 """Characters of a model's name that tell it from others."""
 
@@ -86,9 +88,11 @@ class Tokens:
         if not body:
             return None
         fields = self._reader.scan(body)
-        if fields.problem is not None and (fields := self._reader.read(body).fields).problem is not None:
-            # Most apps do not look at the coding, so who names one for a plain body must not go unseen by that.
-            fields = self._reader.read(body, content_encoding=content_encoding or "").fields
+        if fields.problem is not None:
+            fields = self._reader.read(body).fields
+        # Most apps do not look at the coding, so who names one for a plain body must not go unseen by that.
+        if fields.problem is not None and content_encoding:
+            fields = self._reader.read(body, content_encoding=content_encoding).fields
         return None if fields.problem is not None else fields
 
     def need(self, fields: Fields | None, size: int, path: str) -> Need:
@@ -141,9 +145,9 @@ class Tokens:
 
     def passed(self, need: Need, counted: int) -> int:
         """Output tokens of an answer that passes, of which so many were counted: what to reserve and to cut by."""
-        passed = self._ratios.passed(need.model, counted)
-        # All that the answer can hold is reserved; beyond that the estimate is wrong, and not the upstream.
-        return min(passed, need.ask.output) if need.ask.firm else passed
+        passed, full = self._ratios.passed(need.model, counted), need.ask.output
+        # All that the answer can hold is reserved: a little beyond that the estimate is wrong, and not the upstream.
+        return full if need.ask.firm and full < passed <= MOST_WRONG * full else passed
 
     def used(self, need: Need, counted: int) -> int:
         """Output tokens of a whole answer, of which so many were counted and the upstream has said nothing."""

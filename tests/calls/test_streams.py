@@ -186,10 +186,18 @@ async def test_thinking_of_some_does_not_cut_others(clock: ManualClock) -> None:
 async def test_a_firm_reservation_is_not_cut_for_an_estimate(clock: ManualClock) -> None:
     scene = Scene.of(clock, {"tokens": "200 tokens/hour"}, reserve="max-tokens", max_tokens=100)
     final = {**FINAL, "usage": usage(5, 100)}
-    scene.upstream.events([*(chunk(WORDS) for _ in range(60)), final])
+    scene.upstream.events([*(chunk(WORDS) for _ in range(35)), final])
     reply = await scene.post(ask("hi", stream=True))
     assert reply.data()[-1] == "[DONE]"
     assert scene.left("tokens") == 95
+
+
+async def test_an_upstream_that_heeds_no_maximum_is_cut(clock: ManualClock) -> None:
+    scene = Scene.of(clock, {"tokens": "200 tokens/hour"}, reserve="max-tokens", max_tokens=100)
+    scene.upstream.events([chunk(WORDS) for _ in range(600)])
+    reply = await scene.post(ask("hi", stream=True))
+    assert "error" in reply.data()[-1]
+    assert scene.used[0].output_tokens < 3 * 100
 
 
 async def test_an_endless_line_that_is_cut_is_ended_first(clock: ManualClock) -> None:
