@@ -62,7 +62,7 @@ class RateLimitMiddleware:
         plan = guard.plan(request)
         if plan is None:
             await self._run(scope, receive, _Response(send, [], partial(guard.refusal, request=request)), EXEMPT)
-        elif (call := guard.call(request, plan)) is not None:
+        elif not plan.rules.is_plain and (call := guard.call(request, plan)) is not None:
             await self._call(scope, receive, send, call)
         else:
             decision = guard.charge(request, plan, plan.rules.cost)

@@ -21,7 +21,7 @@ from ratelimit_guard.call import Call
 from ratelimit_guard.compiled import BY_MODEL, Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
 from ratelimit_guard.degrade import header_value
-from ratelimit_guard.dialect import PROBLEM, dialect_of, request_id
+from ratelimit_guard.dialect import PROBLEM, recent_dialect, request_id
 from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.events import DecisionEvent, log_event, log_usage
 from ratelimit_guard.limit import limit
@@ -241,7 +241,7 @@ class Guard:
     def dialect(self, request: Request | None, plan: Plan | None = None) -> Dialect:
         """In which API's way the caller is answered: that of the route, or of the path."""
         named = None if plan is None else plan.rules.dialect
-        return named or (PROBLEM if request is None else dialect_of(request.path))
+        return named or (PROBLEM if request is None else recent_dialect(request.path))
 
     def fields(self, decision: Decision, dialect: Dialect = PROBLEM) -> list[tuple[bytes, bytes]]:
         """Header fields that tell the caller about his limits."""
@@ -250,7 +250,9 @@ class Guard:
         if result is None or not compiled.headers:
             return degraded
         fields = limit_fields(result, decision.policy_field, legacy=compiled.legacy_headers)
-        return fields + dialect.fields(result, self._unix_time()) + degraded
+        if dialect is not PROBLEM:
+            fields += dialect.fields(result, self._unix_time())
+        return fields + degraded
 
     def refusal(self, decision: Decision, request: Request | None = None, dialect: Dialect | None = None) -> Refusal:
         """The whole response to a request that may not go on, in the way of `dialect` or of the request's path."""

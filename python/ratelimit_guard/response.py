@@ -32,6 +32,8 @@ NO_LENGTH = {
     "status": 411,
     "detail": "this server takes no chunked body here: send Content-Length",
 }
+OF_THE_DRAFT = 2
+"""Header fields that every response to a limited caller has."""
 PERMIT_WAIT_S = 1.0
 """What a caller is told to wait for a slot in flight. The limiter knows only when the lease of one ends at the latest;
 most calls end long before, and clients that come again each second cost less than a slot that stands empty.
@@ -65,7 +67,7 @@ def limit_fields(result: LimitResult, policies: bytes, *, legacy: bool) -> Heade
 
 def replaced(fields: HeaderFields) -> set[bytes]:
     """The names of ours under which nobody else may say anything."""
-    return {name for name, _ in fields if not name.startswith(b"ratelimit")}
+    return {name for name, _ in fields if not name.startswith(b"ratelimit")} if len(fields) > OF_THE_DRAFT else set()
 
 
 def own(headers: Iterable[tuple[bytes, bytes]], fields: HeaderFields) -> HeaderFields:
@@ -73,7 +75,7 @@ def own(headers: Iterable[tuple[bytes, bytes]], fields: HeaderFields) -> HeaderF
     Those of the draft are lists, in which a handler's own limits stand beside ours.
     """
     names = replaced(fields)
-    return [*[pair for pair in headers if pair[0].lower() not in names], *fields]
+    return [*headers, *fields] if not names else [*[pair for pair in headers if pair[0].lower() not in names], *fields]
 
 
 def refusal(

@@ -91,6 +91,11 @@ class Rules(NamedTuple):
     early: Charge | None = None
     dialect: Dialect | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Is a request just charged: no body is read for it, and nothing held?"""
+        return not (self.metered or self.reads)
+
     def plan(self, tenant: Tenant, request: Request | None, model: str = "") -> Plan:
         """What the tenant must pay. `model` is the one asked for, empty as long as it is not known."""
         keys = () if self.enforced is None else self.enforced.keys(tenant, request, model)

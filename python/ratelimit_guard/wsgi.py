@@ -49,7 +49,7 @@ class RateLimitMiddleware:
         """Decide, then call the app or answer."""
         guard, request = self.guard, from_environ(environ)
         plan = guard.plan(request)
-        if plan is not None and (call := guard.call(request, plan)) is not None:
+        if plan is not None and not plan.rules.is_plain and (call := guard.call(request, plan)) is not None:
             return self._call(environ, start_response, call)
         decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost)
         dialect = guard.dialect(request, plan)
@@ -93,7 +93,8 @@ class RateLimitMiddleware:
         names = {name.decode() for name in replaced(ours)}
 
         def adding(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            return start(status, [*[pair for pair in headers if pair[0].lower() not in names], *fields], *exc_info)
+            kept = [pair for pair in headers if pair[0].lower() not in names] if names else headers
+            return start(status, [*kept, *fields], *exc_info)
 
         try:
             return self.app(environ, adding if fields else start)

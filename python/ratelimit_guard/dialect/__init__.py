@@ -9,7 +9,7 @@ from ratelimit_guard.dialect.anthropic import ANTHROPIC
 from ratelimit_guard.dialect.gemini import GEMINI
 from ratelimit_guard.dialect.openai import OPENAI
 from ratelimit_guard.dialect.problem import PROBLEM
-from ratelimit_guard.dialect.request import dialect_of, request_id
+from ratelimit_guard.dialect.request import dialect_of, recent_dialect, request_id
 from ratelimit_guard.dialect.stream import Stream
 from ratelimit_guard.dialect.told import Dialect, Told
 
@@ -26,6 +26,7 @@ __all__ = [
     "Stream",
     "Told",
     "dialect_of",
+    "recent_dialect",
     "request_id",
 ]
 
