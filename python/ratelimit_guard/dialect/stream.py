@@ -10,10 +10,14 @@ import math
 import re
 from typing import Any, Literal, TypeAlias
 
+from ratelimit_guard._core import tokens
+
 Shape: TypeAlias = Literal["chat", "completions", "responses", "anthropic", "complete", "gemini"]
 
-MAX_LINE = 64 << 10
+MAX_LINE = tokens.MAX_LINE
 """Longest line that is read, in bytes; longer ones are passed over. Three lines are kept: first, last, unfinished."""
+MAX_INDEX = 1 << 16
+"""Of a choice or block: no answer has so many."""
 MAX_CHOICES = 128
 """Choices that are told apart: the most that OpenAI gives at once."""
 MAX_DONE = 32
@@ -142,7 +146,7 @@ class Stream:
 def index_of(value: dict[str, Any]) -> int | None:
     """The index of a choice or block; Gemini leaves out a zero."""
     index = value.get("index", 0)
-    return index if type(index) is int and 0 <= index <= MAX_LINE else None
+    return index if type(index) is int and 0 <= index <= MAX_INDEX else None
 
 
 def count_of(value: Any) -> int | None:

@@ -100,13 +100,18 @@ impl Naive {
             let limit = self.quota(policy, key, version).limit();
             if ask.surely + least <= limit { ask.input.min(limit - least) } else { ask.input }
         };
+        let cuts = (0..self.lists.len()).filter_map(|policy| match self.units(policy) {
+            Unit::InputTokens => Some(cut(policy, 0)),
+            Unit::Tokens => Some(cut(policy, ask.least)),
+            _ => None,
+        });
+        let input = cuts.min().unwrap();
         let fixed: Vec<_> = (0..self.lists.len())
             .map(|policy| match self.units(policy) {
                 Unit::Requests | Unit::Cost => ask.units,
                 Unit::ConcurrentRequests => 1,
-                Unit::InputTokens => cut(policy, 0),
+                Unit::InputTokens | Unit::Tokens => input,
                 Unit::OutputTokens => 0,
-                Unit::Tokens => cut(policy, ask.least),
             })
             .collect();
         let granted =
@@ -225,7 +230,8 @@ enum Deed {
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let call = 0usize..8;
-    let reserve = (0usize..2, 0u64..3, 0u64..120, 0u64..120, 0u64..60, 0u64..20);
+    let input = || prop_oneof![4 => 0u64..120, 1 => 0u64..500];
+    let reserve = (0usize..2, 0u64..3, input(), 0u64..200, 0u64..60, 0u64..20);
     let usage = || prop::option::weighted(0.7, 0u64..150);
     prop::collection::vec(
         prop_oneof![

@@ -8,6 +8,7 @@ use crate::lease::ledger::{Ledger, Terms};
 use crate::lease::line::{Hold, Owner};
 use crate::limiter::{Limiter, MAX_POLICIES, Outcome, Receipts};
 use crate::quota::{MAX_LIMIT, Unit};
+use crate::rule::Answer;
 use crate::table::Memory;
 use crate::time::{Clock, Nanos};
 use arrayvec::ArrayVec;
@@ -130,36 +131,37 @@ impl<M: Memory> Limiter<M> {
 
     fn price(&self, keys: &[Digest], ask: &Ask, only_least: bool, now: Nanos) -> Price {
         let mut room = if only_least { ask.least } else { ask.output };
-        let input = self.input(ask);
-        let fixed = |(index, key): (usize, &Digest)| {
-            let counter = &self.counters()[index];
-            let answer = || counter.assess(self.table(), counter.find(self.table(), *key, now), 0, now);
-            match counter.quota.unit() {
-                Unit::Requests | Unit::Cost => ask.units,
-                Unit::ConcurrentRequests => 1,
-                Unit::InputTokens => input,
-                Unit::OutputTokens => {
-                    room = room.min(answer().remaining);
-                    0
-                }
-                Unit::Tokens => {
-                    room = room.min(answer().remaining.saturating_sub(input));
-                    input
-                }
-            }
+        let answers: ArrayVec<_, MAX_POLICIES> = keys.iter().enumerate().map(|key| self.tokens(key, now)).collect();
+        // What one quota cuts off an estimate is no use of another's.
+        let under = |(unit, answer): &(Unit, Answer)| match unit {
+            Unit::InputTokens => Some(ask.input_under(answer.limit, 0)),
+            Unit::Tokens => Some(ask.input_under(answer.limit, ask.least)),
+            _ => None,
         };
-        let fixed = keys.iter().enumerate().map(fixed).collect();
+        let input = answers.iter().flatten().filter_map(under).min().unwrap_or(ask.input);
+        let fixed = |(counter, answer): (&Counter, &Option<(Unit, Answer)>)| match (counter.quota.unit(), answer) {
+            (Unit::InputTokens, _) => input,
+            (Unit::OutputTokens, Some((_, answer))) => {
+                room = room.min(answer.remaining);
+                0
+            }
+            (Unit::Tokens, Some((_, answer))) => {
+                room = room.min(answer.remaining.saturating_sub(input));
+                input
+            }
+            (Unit::ConcurrentRequests, _) => 1,
+            _ => ask.units,
+        };
+        let fixed = self.counters().iter().zip(&answers).map(fixed).collect();
         Price { fixed, output: room.max(ask.least) }
     }
 
-    /// The input that all policies are charged alike: what one of them cuts off an estimate is no use of another's.
-    fn input(&self, ask: &Ask) -> u64 {
-        let under = |counter: &Counter| match counter.quota.unit() {
-            Unit::InputTokens => Some(ask.input_under(counter.quota.capacity(), 0)),
-            Unit::Tokens => Some(ask.input_under(counter.quota.capacity(), ask.least)),
-            _ => None,
-        };
-        self.counters().iter().filter_map(under).min().unwrap_or(ask.input)
+    /// The state of a policy of tokens.
+    fn tokens(&self, (index, key): (usize, &Digest), now: Nanos) -> Option<(Unit, Answer)> {
+        let counter = &self.counters()[index];
+        let unit = counter.quota.unit();
+        let counts = matches!(unit, Unit::InputTokens | Unit::OutputTokens | Unit::Tokens);
+        counts.then(|| (unit, counter.assess(self.table(), counter.find(self.table(), *key, now), 0, now)))
     }
 
     fn cost(&self, index: usize, price: &Price) -> u64 {
