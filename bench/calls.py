@@ -90,18 +90,11 @@ def guard(directory: Path) -> Guard:
 
 
 def drive(app: Any, bodies: list[bytes], send: Any) -> float:
-    def scope(number: int, body: bytes) -> dict[str, Any]:
-        headers = [
-            (b"authorization", b"account-%d" % number), (b"host", b"localhost"), (b"accept", b"*/*"),
-            (b"user-agent", b"bench"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)),
-        ]  # fmt: skip
-        return {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
-            "path": PATH, "raw_path": PATH.encode(), "query_string": b"", "root_path": "", "headers": headers,
-            "client": (f"192.0.2.{number % 250}", 4711),
-        }  # fmt: skip
+    def scope(account: int, body: bytes) -> Any:
+        return harness.http_scope(PATH, account, body, f"192.0.2.{account % 250}")
 
-    calls = [(scope(number % ACCOUNTS, body), {"type": "http.request", "body": body}) for number, body in enumerate(bodies)]
+    messages = [{"type": "http.request", "body": body} for body in bodies]
+    calls = [(scope(number % ACCOUNTS, body), message) for number, (body, message) in enumerate(zip(bodies, messages))]
 
     async def all_of_them() -> float:
         start = perf_counter_ns()

@@ -99,3 +99,16 @@ def worst_window(times: Sequence[int], window: int) -> int:
             first += 1
         worst = max(worst, last - first + 1)
     return worst
+
+
+def http_scope(path: str, account: int, body: bytes, client: str = "192.0.2.7") -> dict[str, object]:
+    """An ASGI scope of a POST as uvicorn makes it."""
+    headers = [
+        (b"authorization", b"account-%d" % account), (b"host", b"localhost"), (b"accept", b"*/*"),
+        (b"user-agent", b"bench"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)),
+    ]  # fmt: skip
+    return {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
+        "client": (client, 4711),
+    }  # fmt: skip

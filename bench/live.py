@@ -96,18 +96,8 @@ def drive(app: Any, bodies: list[bytes]) -> float:
     async def send(_: Any) -> None:
         pass
 
-    def scope(number: int, body: bytes) -> dict[str, Any]:
-        headers = [
-            (b"authorization", b"account-%d" % (number % ACCOUNTS)), (b"host", b"localhost"), (b"accept", b"*/*"),
-            (b"user-agent", b"bench"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)),
-        ]  # fmt: skip
-        return {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
-            "path": "/v1/chat", "raw_path": b"/v1/chat", "query_string": b"", "root_path": "", "headers": headers,
-            "client": ("192.0.2.7", 4711),
-        }  # fmt: skip
-
-    calls = [(scope(number, body), {"type": "http.request", "body": body}) for number, body in enumerate(bodies)]
+    scopes = [harness.http_scope("/v1/chat", number % ACCOUNTS, body) for number, body in enumerate(bodies)]
+    calls = [(scope, {"type": "http.request", "body": body}) for scope, body in zip(scopes, bodies)]
 
     async def all_of_them() -> float:
         start = perf_counter_ns()

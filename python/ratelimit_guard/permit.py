@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from ratelimit_guard.errors import UsageError
+from ratelimit_guard.pending import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from types import TracebackType
 
     from ratelimit_guard._core import LimitResult
@@ -101,38 +101,15 @@ class AsyncPermit:
         return f"{type(self).__name__}({self._slot.result!r})"
 
 
-class PendingPermit:
+class PendingPermit(Pending[AsyncPermit]):
     """A permit not yet taken: `async with` takes it and frees it, `await` takes it and leaves it to you.
 
     It is taken once: `UsageError` at a second time, which would forget the first slot until its lease ends.
     """
 
-    __slots__ = ("_permit", "_take")
+    __slots__ = ()
 
     def __init__(self, take: Callable[[], Slot]) -> None:
-        """Remember how to take the slot; nothing is charged before it is awaited."""
-        self._take: Callable[[], Slot] | None = take
-        self._permit: AsyncPermit | None = None
-
-    def __await__(self) -> Generator[None, None, AsyncPermit]:
-        """Take the slot."""
-        return self._open().__await__()
-
-    async def __aenter__(self) -> AsyncPermit:
-        """Take the slot; the permit is false when refused."""
-        self._permit = await self._open()
-        return self._permit
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        """Free the slot, whatever happened inside."""
-        if self._permit is not None:
-            await self._permit.release()
-
-    async def _open(self) -> AsyncPermit:
-        take, self._take = self._take, None
-        if take is None:
-            msg = "a permit is taken once: call limiter.permit(key) again for another one"
-            raise UsageError(msg)
-        return AsyncPermit(take())
+        """Remember how; nothing is charged before it is awaited."""
+        twice = "a permit is taken once: call limiter.permit(key) again for another one"
+        super().__init__(lambda: AsyncPermit(take()), AsyncPermit.release, twice)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from ratelimit_guard.errors import UsageError
+from ratelimit_guard.pending import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from types import TracebackType
 
     from ratelimit_guard._core import LimitResult
@@ -109,38 +109,15 @@ class AsyncReservation(_Held):
         self._hold.release()
 
 
-class PendingReservation:
+class PendingReservation(Pending[AsyncReservation]):
     """A reservation not yet made: `async with` makes and settles it, `await` makes it and leaves it to you.
 
     It is made once: `UsageError` at a second time.
     """
 
-    __slots__ = ("_held", "_reserve")
+    __slots__ = ()
 
-    def __init__(self, reserve: Callable[[], Hold]) -> None:
-        """Remember how to reserve; nothing is charged before it is awaited."""
-        self._reserve: Callable[[], Hold] | None = reserve
-        self._held: AsyncReservation | None = None
-
-    def __await__(self) -> Generator[None, None, AsyncReservation]:
-        """Reserve."""
-        return self._open().__await__()
-
-    async def __aenter__(self) -> AsyncReservation:
-        """Reserve; what it gives is false when refused."""
-        self._held = await self._open()
-        return self._held
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        """Settle what was spent, whatever happened inside, unless that was done."""
-        if self._held is not None:
-            await self._held.settle()
-
-    async def _open(self) -> AsyncReservation:
-        reserve, self._reserve = self._reserve, None
-        if reserve is None:
-            msg = "a reservation is made once: call limiter.reserve(key) again for another one"
-            raise UsageError(msg)
-        return AsyncReservation(reserve())
+    def __init__(self, take: Callable[[], Hold]) -> None:
+        """Remember how; nothing is charged before it is awaited."""
+        twice = "a reservation is made once: call limiter.reserve(key) again for another one"
+        super().__init__(lambda: AsyncReservation(take()), AsyncReservation.settle, twice)

@@ -94,8 +94,8 @@ class Spending:
         charged = [one for one in (reservation.input_tokens for reservation in self._all()) if one is not None]
         return charged[0] if charged else None
 
-    def settle(self, input_tokens: int | None, output_tokens: int | None) -> None:
-        """What was really used: None means as estimated, or as spent. The first end counts."""
+    def settle(self, input_tokens: int, output_tokens: int) -> None:
+        """What was really used. The first end counts."""
         for reservation in self._all():
             reservation.settle(input_tokens, output_tokens)
 
