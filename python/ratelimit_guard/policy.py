@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from ratelimit_guard._core import MAX_NAME_BYTES, Quota
 from ratelimit_guard.errors import ConfigError
 
 _NAME = re.compile(rf"[ -~]{{1,{MAX_NAME_BYTES}}}")  # what a RateLimit header field can carry
 
+OnStoreFailure: TypeAlias = Literal["open", "closed", "local"]
 Quotas: TypeAlias = "str | Quota | Policy | Sequence[str | Quota | Policy]"
 
 
@@ -20,7 +21,9 @@ class Policy:
     """A named quota.
 
     The name, not the numbers, is the identity of the counters: a changed limit keeps the units already used, a new name
-    starts afresh. `ConfigError` for a name that is not 1 to 64 printable ASCII characters and for a wrong quota.
+    starts afresh. `on_store_failure` says what holds while a store at a server does not answer: `open` lets calls pass
+    uncounted, `closed` refuses them, `local` counts them on this host alone. `ConfigError` for a name that is not 1 to
+    64 printable ASCII characters and for a wrong quota.
 
     >>> Policy("burst", "10/second").quota.limit
     10
@@ -28,14 +31,19 @@ class Policy:
 
     name: str
     quota: Quota
+    on_store_failure: OnStoreFailure = "local"
 
-    def __init__(self, name: str, quota: Quota | str) -> None:
+    def __init__(self, name: str, quota: Quota | str, on_store_failure: OnStoreFailure = "local") -> None:
         """Check the name and read the quota string."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
             msg = f"policy name {name!r:.100}: must be 1 to {MAX_NAME_BYTES} printable ASCII characters"
             raise ConfigError(msg)
+        if on_store_failure not in get_args(OnStoreFailure):
+            msg = f"on_store_failure {on_store_failure!r:.100}: write one of {', '.join(get_args(OnStoreFailure))}"
+            raise ConfigError(msg)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "quota", _quota(quota))
+        object.__setattr__(self, "on_store_failure", on_store_failure)
 
 
 def policies_of(quotas: Quotas) -> tuple[Policy, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ratelimit_guard.stores.memory import MemoryStore
 from ratelimit_guard.stores.shared import SharedStore
@@ -12,8 +12,22 @@ if TYPE_CHECKING:
 
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.policy import Policy
+    from ratelimit_guard.spending import Ask
 
-__all__ = ["BoundLimiter", "Hold", "MemoryStore", "OnFull", "SharedStore", "Slot", "Store"]
+__all__ = [
+    "Bill",
+    "BoundLimiter",
+    "Hold",
+    "MemoryStore",
+    "OnFull",
+    "RemoteHold",
+    "RemoteLimiter",
+    "RemoteSlot",
+    "RemoteStore",
+    "SharedStore",
+    "Slot",
+    "Store",
+]
 
 OnFull = Literal["refuse", "allow"]
 
@@ -109,4 +123,117 @@ class Store(Protocol):
 
     def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> BoundLimiter:
         """Give the policies their counters. Raises `ConfigError` for policies that the store cannot hold."""
+        ...
+
+
+class RemoteSlot(Slot, Protocol):
+    """A slot at a server."""
+
+    async def release_async(self) -> bool:
+        """`release` without blocking the loop."""
+        ...
+
+    async def renew_async(self) -> bool:
+        """`renew` without blocking the loop."""
+        ...
+
+
+class RemoteHold(Hold, Protocol):
+    """What a call holds at a server. `settle` and `release` are only noted, and sent with what is asked next or by a
+    thread of their own: they never block.
+    """
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Prompt tokens that were charged, where a policy counts any."""
+        ...
+
+    def spend_later(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """`spend` without asking: False when more has passed than is reserved, and `top_up_async` is due."""
+        ...
+
+    async def top_up_async(self, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """Reserve what has passed beyond the reserve, and up to `slice` more. False: it did not fit, a debt."""
+        ...
+
+    async def spend_async(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """`spend` without blocking the loop."""
+        ...
+
+    async def charge_async(self, units: int, /) -> LimitResult:
+        """`charge` without blocking the loop."""
+        ...
+
+
+class RemoteLimiter(BoundLimiter, Protocol):
+    """Quotas bound to a store at a server: each question waits for it, and has a coroutine besides.
+
+    The plain methods raise `UsageError` on a running event loop, which they would block.
+    """
+
+    async def acquire_async(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """`acquire` without blocking the loop."""
+        ...
+
+    async def peek_async(self, key: str | bytes, cost: int = 1) -> LimitResult:
+        """`peek` without blocking the loop."""
+        ...
+
+    async def peek_each_async(self, keys: tuple[str | bytes, ...], cost: int = 1) -> LimitResult:
+        """`peek` with a key for every policy."""
+        ...
+
+    async def reset_async(self, key: str | bytes) -> bool:
+        """`reset` without blocking the loop."""
+        ...
+
+    async def permit_async(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> RemoteSlot:
+        """`permit` without blocking the loop."""
+        ...
+
+    async def reserve_async(
+        self,
+        keys: tuple[str | bytes, ...],
+        units: int = 1,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        *,
+        surely: int = 0,
+        least: int = 0,
+        firm: bool = False,
+        account: str | bytes | None = None,
+        confirmed: bool = True,
+    ) -> RemoteHold:
+        """`reserve` without blocking the loop."""
+        ...
+
+
+class Bill(NamedTuple):
+    """One charge of several that go to a server together: `cost` units of every policy of `bound`, each from its own of
+    `keys`. With `ask` tokens and slots are reserved besides, for `account`.
+    """
+
+    bound: RemoteLimiter
+    keys: tuple[str, ...]
+    cost: int
+    confirmed: bool = True
+    ask: Ask | None = None
+    account: str | None = None
+
+
+class RemoteStore(Store, Protocol):
+    """A store at a server. Whole requests are paid in one round trip."""
+
+    def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> RemoteLimiter:
+        """Give the policies their counters."""
+        ...
+
+    def pay(self, bills: Sequence[Bill], *, gate: bool) -> list[LimitResult | RemoteHold]:
+        """Pay each bill by itself. With `gate` the first one decides: when it is refused the others are not paid, and
+        its answer is the only one. A bill with `ask` is answered by what is held.
+        """
+        ...
+
+    async def pay_async(self, bills: Sequence[Bill], *, gate: bool) -> list[LimitResult | RemoteHold]:
+        """`pay` without blocking the loop."""
         ...
