@@ -22,6 +22,7 @@ mod permit;
 mod prompt;
 mod quota;
 mod ratios;
+mod remote;
 mod reservation;
 mod result;
 mod space_saving;
@@ -52,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_submodule(&campaign::module(module.py())?)?;
     module.add_submodule(&audit::module(module.py())?)?;
     module.add_submodule(&live::module(module.py())?)?;
+    module.add_submodule(&remote::module(module.py())?)?;
     module.add_submodule(&tokens::module(module.py())?)
 }
 

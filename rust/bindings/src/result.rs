@@ -50,6 +50,26 @@ impl LimitResult {
         self.outcome.answer()
     }
 
+    /// The same after some time in which nothing was taken; a refusal stays one.
+    pub fn aged(&self, time: Nanos) -> Self {
+        let later = |answer: &Answer| {
+            let left =
+                |span: Nanos| if span == Nanos::NEVER { span } else { (span - time).max(Nanos(u64::from(span.0 > 0))) };
+            let (reset_after, retry_after) = (left(answer.reset_after), left(answer.retry_after));
+            Answer { reset_after, retry_after, ..*answer }
+        };
+        let outcome = match &self.outcome.answers {
+            Answers::One([answer]) => Outcome::one(later(answer)),
+            Answers::Many(answers) => Outcome::of(answers.iter().map(later).collect()),
+        };
+        Self { outcome, first: self.first, names: self.names.clone() }
+    }
+
+    /// Of every policy.
+    pub fn answers(&self) -> &[Answer] {
+        self.outcome.answers()
+    }
+
     fn counted(&self) -> ArrayVec<Counted<'_>, MAX_POLICIES> {
         self.names[self.first..].iter().map(|name| name.unit).zip(self.outcome.answers()).collect()
     }

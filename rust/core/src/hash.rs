@@ -15,7 +15,7 @@ pub type ByHash<T> = HashMap<u64, T, BuildHasherDefault<DefaultHasher>>;
 pub struct Seed(pub [u64; 2]);
 
 /// 128 bits that stand for a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u64; 2]);
 
 impl Seed {

@@ -47,6 +47,7 @@ pub mod live;
 pub mod prompt;
 pub mod quota;
 pub mod registry;
+pub mod remote;
 pub mod reservation;
 pub mod rule;
 pub mod saved;

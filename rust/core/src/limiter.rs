@@ -88,15 +88,7 @@ impl<M: Memory> Limiter<M> {
         policies: &[(String, Quota)],
         on_full: OnFull,
     ) -> Result<Self, Error> {
-        if policies.is_empty() || policies.len() > MAX_POLICIES {
-            return Err(Error::config(format!("a limiter has 1 to {MAX_POLICIES} policies, got {}", policies.len())));
-        }
-        for (index, (name, _)) in policies.iter().enumerate() {
-            check_name(name)?;
-            if policies[..index].iter().any(|(other, _)| other == name) {
-                return Err(Error::config(format!("two policies are named {name:?}: name each of them differently")));
-            }
-        }
+        check_policies(policies)?;
         let bind = |(name, quota): &(String, Quota)| {
             let salt = table.seed().derive(&[namespace, name, quota.algorithm().name()]);
             let number = table.registry().number(salt.0[0].max(1), quota)?;
@@ -331,11 +323,13 @@ impl<M: Memory> Limiter<M> {
 }
 
 impl Outcome {
-    fn one(answer: Answer) -> Self {
+    /// Of a single answer.
+    pub fn one(answer: Answer) -> Self {
         Self { answers: Answers::One([answer]), tightest: 0 }
     }
 
-    fn of(answers: Box<[Answer]>) -> Self {
+    /// Of all answers.
+    pub fn of(answers: Box<[Answer]>) -> Self {
         // Of refusals the one that waits longest; if there are none, the one with the least remaining.
         let longest = |index: &usize| answers[*index].retry_after;
         let refused = (0..answers.len()).rev().filter(|index| !answers[*index].allowed).max_by_key(longest);
@@ -363,6 +357,20 @@ impl Outcome {
     pub fn answer(&self) -> &Answer {
         &self.answers()[self.tightest]
     }
+}
+
+/// `ConfigError` for policies that no limiter can have: none, too many, unnamed, or two of one name.
+pub fn check_policies(policies: &[(String, Quota)]) -> Result<(), Error> {
+    if policies.is_empty() || policies.len() > MAX_POLICIES {
+        return Err(Error::config(format!("a limiter has 1 to {MAX_POLICIES} policies, got {}", policies.len())));
+    }
+    for (index, (name, _)) in policies.iter().enumerate() {
+        check_name(name)?;
+        if policies[..index].iter().any(|(other, _)| other == name) {
+            return Err(Error::config(format!("two policies are named {name:?}: name each of them differently")));
+        }
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

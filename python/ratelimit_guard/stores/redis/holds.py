@@ -1,0 +1,346 @@
+"""What calls hold at the server: slots and reservations. Ends are noted and sent along, so they never wait."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ratelimit_guard._core import MAX_LIMIT
+from ratelimit_guard.errors import UsageError
+from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async
+from ratelimit_guard.stores.redis.failure import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.stores.redis.asking import Way
+    from ratelimit_guard.stores.redis.limiter import Part, RedisLimiter
+
+LEASE_S = 30.0
+"""After which the server counts what a reservation has not spent as given back, unless its owner says that it lives."""
+RENEWED_AFTER = 3
+"""A lease is renewed when so much of it has passed: two rounds of a keeper may be late."""
+MAX_RECEIPTS = 10
+"""Receipts kept of one policy: as many epochs of a window count at a time, and what is older needs none."""
+PAYS_OUTPUT = frozenset({"tokens", "output-tokens"})
+STAYS = frozenset({"requests", "cost"})
+SLOT = "concurrent-requests"
+NUMBER = "number of tokens"
+
+
+@dataclass(slots=True)
+class Share:
+    """What one policy was paid: for all but output, and in all; by which receipts; and what the server lists of it."""
+
+    index: int
+    key: Any
+    unit: str
+    fixed: int
+    charged: int = 0
+    listed: int = 0
+    receipts: list[tuple[int, int, int]] = field(default_factory=list)
+    """Mark, life and units of each."""
+    taken_at: float = 0.0
+
+    def add(self, units: int, mark: int, born: int) -> None:
+        """Enter a charge."""
+        self.charged += units
+        if units == 0:
+            return
+        if self.receipts and self.receipts[-1][:2] == (mark, born) and self.unit != SLOT:
+            units += self.receipts.pop()[2]
+        self.receipts.append((mark, born, units))
+        del self.receipts[:-MAX_RECEIPTS]
+
+    def give_up(self, units: int) -> list[tuple[int, int, int]]:
+        """Receipts for so many units, the latest first."""
+        back: list[tuple[int, int, int]] = []
+        while units > 0 and self.receipts:
+            mark, born, held = self.receipts.pop()
+            given = min(units, held)
+            if given < held:
+                self.receipts.append((mark, born, held - given))
+            units, self.charged = units - given, self.charged - given
+            back.append((mark, born, given))
+        return back
+
+
+class RedisHold:
+    """A reservation at the server. Safe to end from any thread, and in a forked child without effect."""
+
+    def __init__(
+        self, limiter: RedisLimiter, parts: tuple[Part, ...], shares: list[Share], result: LimitResult, granted: int | None
+    ) -> None:
+        """`granted`: output that is reserved; None: nothing counts any. `shares` is empty for a refusal."""
+        self._limiter, self._parts, self._shares = limiter, parts, shares
+        self.result, self.spent = result, 0
+        self._granted = granted
+        self._is_open, self._process = bool(shares), os.getpid()
+        self._firm = False
+        self._renewing = False
+        self._end_as: tuple[int | None, int | None, bool] | None = None
+        self._lock = threading.Lock()
+        self.id = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Is something held, by this process?"""
+        return self._is_open and self._process == os.getpid()
+
+    @property
+    def is_metered(self) -> bool:
+        """Does it hold tokens or a slot?"""
+        return any(share.unit not in STAYS for share in self._shares)
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Prompt tokens that were charged, where a policy counts any."""
+        return next((share.fixed for share in self._shares if share.unit in {"tokens", "input-tokens"}), None)
+
+    def begin(self, number: int, *, firm: bool, now: float) -> None:
+        """It is known to the server by this number."""
+        self.id, self._firm = number, firm
+        for share in self._shares:
+            share.taken_at = now
+
+    # --- output
+
+    def spend_later(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """`spend` without asking: False when more has passed than is reserved, and `top_up_async` is due."""
+        output = number(output_tokens)
+        number(slice)
+        if not self.is_open:
+            return True
+        self.spent += output
+        return self._granted is None or self.spent <= self._granted
+
+    def spend(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """Tell that output has passed; reserve up to `slice` more when needed. False: it did not fit, a debt."""
+        return self.spend_later(output_tokens, slice) or ask(self._limiter.store, self._top_up(number(slice)))
+
+    async def spend_async(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """`spend` without blocking the loop."""
+        return self.spend_later(output_tokens, slice) or await self.top_up_async(slice)
+
+    async def top_up_async(self, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """Reserve what has passed beyond the reserve, and up to `slice` more. False: it did not fit, a debt."""
+        return await ask_async(self._limiter.store, self._top_up(number(slice)))
+
+    def _top_up(self, slice: int) -> Way[bool]:  # noqa: A002  the word of the contract
+        missing = self.spent - (self._granted or 0)
+        if not self.is_open or self._granted is None or missing <= 0:
+            return True
+        fits, extra = True, slice
+        for part in self._paying():
+            lease = self._limiter.lease_us
+            put = part.top_up(missing, extra, self._firm, self.id, lease)
+            [answer] = yield Ask(part.tag, (put,))
+            if answer is FAILED:
+                fits = fits and not self._limiter.failure.refuses
+            elif type(answer) is tuple:
+                extra = min(extra, answer[1] - missing)
+                self.book(part, answer, missing)
+            else:
+                fits = False
+                self._owe(part, missing)
+        self._granted += missing + (extra if fits else 0)
+        return fits
+
+    def _paying(self) -> Iterator[Part]:
+        for part in self._parts:
+            if any(self._shares[index].unit in PAYS_OUTPUT for index in part.indices):
+                yield part
+
+    def book(self, part: Part, answer: Any, spent: int = 0) -> None:
+        """Enter what the server took for a part; of output more than all parts have room for goes back."""
+        _, output, receipts = answer
+        for index, (units, mark, born) in zip(part.indices, receipts, strict=True):
+            share = self._shares[index]
+            share.add(units, mark, born)
+            if share.unit in PAYS_OUTPUT:
+                share.listed = max(0, min(output - spent, units))
+        if not spent and self._granted is not None and output > self._granted:
+            both = [(place, self._shares[index]) for place, index in enumerate(part.indices)]
+            backs = [(place, share.give_up(output - self._granted)) for place, share in both if share.unit in PAYS_OUTPUT]
+            self._limiter.note(part, [(place, 0, 0, 0, back) for place, back in backs])
+
+    def _owe(self, part: Part, missing: int) -> None:
+        dues = []
+        for place, index in enumerate(part.indices):
+            share = self._shares[index]
+            if share.unit in PAYS_OUTPUT:
+                share.charged += missing
+                dues.append((place, 0, 0, missing, []))
+        self._limiter.note(part, dues)
+
+    # --- more, and the end
+
+    def charge(self, units: int, /) -> LimitResult:
+        """Take more units of the policies of requests and cost, or of none."""
+        return ask(self._limiter.store, self._charge(units))
+
+    async def charge_async(self, units: int, /) -> LimitResult:
+        """`charge` without blocking the loop."""
+        return await ask_async(self._limiter.store, self._charge(units))
+
+    def _charge(self, units: int) -> Way[LimitResult]:
+        limiter = self._limiter
+        if not self.is_open:
+            return (yield from limiter.peeking(self._keys(), units))
+        return (yield from limiter.charging_more(self._keys(), units))
+
+    def _keys(self) -> tuple[Any, ...]:
+        return tuple(share.key for share in self._shares)
+
+    def settle(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
+        """End with the real usage."""
+        given = [None if tokens is None else number(tokens) for tokens in (input_tokens, output_tokens)]
+        self._end(given[0], given[1], releases=False)
+
+    def release(self) -> None:
+        """End with nothing used."""
+        self._end(None, None, releases=True)
+
+    def _end(self, used_input: int | None, used_output: int | None, *, releases: bool, wakes: bool = True) -> None:
+        with self._lock:
+            if not self.is_open:
+                return
+            self._is_open = False
+            if self._renewing:  # the keeper ends it, when it knows which slots are held
+                self._end_as = (used_input, used_output, releases)
+                return
+        self._tell_end(used_input, used_output, releases=releases, wakes=wakes)
+
+    def _tell_end(self, used_input: int | None, used_output: int | None, *, releases: bool, wakes: bool) -> None:
+        output = self.spent if used_output is None else used_output
+        for part in self._parts:
+            dues = []
+            for place, index in enumerate(part.indices):
+                share = self._shares[index]
+                due = self._due(share, used_input, output, releases=releases)
+                back = share.give_up(share.charged - due)
+                debit = max(0, due - share.charged)
+                listed = self.id if share.unit in PAYS_OUTPUT else 0
+                if back or debit or share.listed:
+                    dues.append((place, listed, share.listed, debit, back))
+            if dues:
+                self._limiter.note(part, dues, wakes=wakes)
+
+    @staticmethod
+    def _due(share: Share, used_input: int | None, output: int, *, releases: bool) -> int:
+        if share.unit in STAYS:
+            return share.charged
+        if releases or share.unit == SLOT:
+            return 0
+        of_input = share.fixed if used_input is None else used_input
+        return {"input-tokens": of_input, "output-tokens": output, "tokens": of_input + output}[share.unit]
+
+    def __del__(self) -> None:
+        """Settle as spent: a cancelled task forgets what it holds."""
+        if self._is_open and self._process == os.getpid():
+            self._end(None, None, releases=False, wakes=False)
+
+    # --- keeping
+
+    def renewals(self, now: float) -> list[tuple[Part, Any, Share | None]]:
+        """What the server must be told so that it is still held; then `kept` with each answer, at last `keep_ends`."""
+        found: list[tuple[Part, Any, Share | None]] = []
+        with self._lock:
+            if not self.is_open:
+                return found
+            for part in self._parts:
+                found += [(part, *renewal) for renewal in self._renewals(part, now)]
+            self._renewing = bool(found)
+        return found
+
+    def _renewals(self, part: Part, now: float) -> Iterator[tuple[Any, Share | None]]:
+        for place, index in enumerate(part.indices):
+            share = self._shares[index]
+            lease = self._limiter.leases_s[index] if share.unit == SLOT else LEASE_S
+            if not share.receipts or now - share.taken_at < lease / RENEWED_AFTER:
+                continue
+            if share.unit == SLOT:
+                mark, born, _ = share.receipts[-1]
+                yield part.renew(place, share.key, mark, born), share
+            elif share.unit in PAYS_OUTPUT and self.id:
+                share.taken_at = now
+                yield part.beat(place, share.key, self.id, self._limiter.lease_us), None
+
+    def kept(self, share: Share | None, answer: Any, now: float) -> None:
+        """The server's answer to a renewal."""
+        if share is None or answer is FAILED:
+            return
+        _, born, units = share.receipts.pop()
+        if answer is None:
+            share.charged -= units
+        else:
+            share.receipts.append((answer, born, units))
+            share.taken_at = now
+
+    def keep_ends(self) -> None:
+        """All answers are there: if it was ended meanwhile, tell now."""
+        with self._lock:
+            self._renewing, ended = False, self._end_as
+        if ended is not None:
+            self._tell_end(ended[0], ended[1], releases=ended[2], wakes=True)
+
+
+class RedisSlot:
+    """A permit at the server."""
+
+    def __init__(self, limiter: RedisLimiter, part: Part, result: LimitResult, held: list[tuple[int, Any, int, int]]) -> None:
+        """`held`: place, key, mark and life of each slot."""
+        self._limiter, self._part, self.result, self._held = limiter, part, result, held
+        self._process = os.getpid()
+
+    def release(self) -> bool:
+        """Free the slot. True when it was still held."""
+        return ask(self._limiter.store, self._release())
+
+    async def release_async(self) -> bool:
+        """`release` without blocking the loop."""
+        return await ask_async(self._limiter.store, self._release())
+
+    def renew(self) -> bool:
+        """Start the lease anew. False when the slot is gone."""
+        return ask(self._limiter.store, self._renew())
+
+    async def renew_async(self) -> bool:
+        """`renew` without blocking the loop."""
+        return await ask_async(self._limiter.store, self._renew())
+
+    def _release(self) -> Way[bool]:
+        if not self._held or self._process != os.getpid():
+            return False
+        held, self._held = self._held, []
+        dues = [(place, 0, 0, 0, [(mark, born, 1)]) for place, _, mark, born in held]
+        [answer] = yield Ask(self._part.tag, (self._part.settle(dues),))
+        if answer is FAILED:
+            self._limiter.note(self._part, dues)
+            return False
+        return bool(answer)
+
+    def _renew(self) -> Way[bool]:
+        if not self._held or self._process != os.getpid():
+            return False
+        puts = tuple(self._part.renew(place, key, mark, born) for place, key, mark, born in self._held)
+        answers = yield Ask(self._part.tag, puts)
+        if FAILED in answers:
+            return False
+        both = zip(self._held, answers, strict=True)
+        self._held = [(place, key, mark, born) for (place, key, _, born), mark in both if mark is not None]
+        if None in answers:
+            yield from self._release()
+            return False
+        return True
+
+
+def number(tokens: Any) -> int:
+    """A number of tokens within what can be counted. `UsageError` for what is none."""
+    if type(tokens) is not int or tokens < 0:
+        msg = f"{NUMBER} must be an integer, not negative, got {tokens!r:.100}"
+        raise UsageError(msg)
+    return min(tokens, MAX_LIMIT)

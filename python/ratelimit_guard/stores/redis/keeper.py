@@ -1,0 +1,94 @@
+"""A thread for each process: sends what was noted, renews what is held, and probes a server that was away."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from ratelimit_guard._core.remote import RemoteBatch, RemotePolicies
+from ratelimit_guard._core import Quota
+
+if TYPE_CHECKING:
+    from ratelimit_guard.stores.redis.store import RedisStore
+
+GATHER_S = 0.02
+"""Notes are gathered for so long, unless a question takes them along sooner."""
+ROUND_S = 1.0
+"""Between two rounds while something is held."""
+PROBE_S = 0.05
+"""Between two looks whether a probe is due."""
+
+
+class Keeper:
+    """Starts its thread when there is something to do, and again in a forked child."""
+
+    def __init__(self, store: RedisStore) -> None:
+        """No thread runs yet."""
+        self._store = weakref.ref(store)
+        self._process = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        if self._process != os.getpid():
+            self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._process == os.getpid():
+                return
+            self._wake = threading.Event()
+            name = "ratelimit-guard-store"
+            threading.Thread(target=run, args=(self._store, self._wake), name=name, daemon=True).start()
+            self._process = os.getpid()
+
+    def forget(self) -> None:
+        """After a fork: the thread is the parent's."""
+        self._lock, self._wake, self._process = threading.Lock(), threading.Event(), 0
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._process = 0
+        self._wake.set()
+
+
+def run(reference: weakref.ref[RedisStore], wake: threading.Event) -> None:
+    """Rounds until the store is gone."""
+    pause: float | None = ROUND_S
+    while True:
+        wake.wait(pause)
+        is_woken = wake.is_set()
+        wake.clear()
+        store = reference()
+        if store is None or store.is_closed:
+            return
+        if is_woken and not store.is_down:
+            wake.wait(GATHER_S)
+            wake.clear()
+        pause = store.round()
+        del store
+
+
+def probe(number: int) -> RemoteBatch:
+    """A charge that means nothing, for the whole way to a counter of a tag."""
+    policies, batch = RemotePolicies("probe", [("probe", PROBE)]), RemoteBatch()
+    batch.acquire(policies, probe_key(number))
+    return batch
+
+
+PROBE = Quota.parse("1000000/second")
+
+
+def probe_key(tag: int) -> str:
+    """A key whose counters have this tag."""
+    return next(key for key in map(str, range(10_000)) if RemotePolicies.tag(key) == tag)
+
+
+def jitter() -> float:
+    """0..1, so that processes do not probe in step."""
+    return random.random()  # noqa: S311  no secret

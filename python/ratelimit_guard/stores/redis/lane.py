@@ -1,0 +1,108 @@
+"""Coalescing: decisions that come while others are on their way go to the server together, in one script call.
+
+One lane belongs to one event loop and one hash tag (a single server has one tag). What is asked in one turn of the loop
+makes a batch; a few batches are under way at a time, and what comes meanwhile waits for the next one, so that batches
+grow with the load. Each has a deadline from its opening on: nobody waits longer than the budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ratelimit_guard._core.remote import RemoteBatch
+from ratelimit_guard.stores.redis.failure import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ratelimit_guard.stores.redis.line import AsyncLine
+
+    Put = Callable[[RemoteBatch], object]
+
+IN_FLIGHT = 2
+"""Batches under way: while the server works on one, this process reads or writes the other."""
+MAX_BATCH = 256
+"""Decisions of a batch: some two milliseconds of the server's time."""
+
+
+class Lane:
+    """Asks the server for tasks of one loop."""
+
+    def __init__(self, line: AsyncLine, tag: int) -> None:
+        """`line` talks to the server."""
+        self._line, self._tag = line, tag
+        self._open: _Round | None = None
+        self._waiting: list[_Round] = []
+        self._under_way = 0
+
+    def ask(self, put: Put) -> asyncio.Future[Any]:
+        """Add a question to the batch that is open; its answer, or `FAILED`."""
+        opened = self._open
+        if opened is None or opened.count >= MAX_BATCH:
+            opened = self._new()
+        put(opened.batch)
+        opened.count += 1
+        future: asyncio.Future[Any] = self._line.loop.create_future()
+        opened.futures.append(future)
+        return future
+
+    def _new(self) -> _Round:
+        loop = self._line.loop
+        opened = self._open = _Round(self._line.noted(self._tag))
+        opened.timer = loop.call_later(self._line.budget_s, self._expire, opened)
+        self._waiting.append(opened)
+        loop.call_soon(self._flush)
+        return opened
+
+    def _flush(self) -> None:
+        while self._waiting and self._under_way < IN_FLIGHT:
+            first = self._waiting.pop(0)
+            if first is self._open:
+                self._open = None
+            self._under_way += 1
+            first.task = self._line.loop.create_task(self._send(first))
+
+    async def _send(self, sent: _Round) -> None:
+        answers: Sequence[Any] | None = None
+        try:
+            answers = await self._line.call(self._tag, sent.batch)
+        finally:
+            self._under_way -= 1
+            sent.answer(answers)
+            self._flush()
+
+    def _expire(self, late: _Round) -> None:
+        """The budget is used up: its callers get the failure policy, whatever becomes of it."""
+        if late is self._open:
+            self._open = None
+        if late in self._waiting:
+            self._waiting.remove(late)
+        self._line.timed_out(self._tag)
+        if late.task is not None:
+            late.task.cancel()
+        late.answer(None)
+
+
+class _Round:
+    """A batch and those who wait for it."""
+
+    __slots__ = ("batch", "count", "futures", "skipped", "task", "timer")
+
+    def __init__(self, batch: RemoteBatch) -> None:
+        """`batch` may hold notes already, whose answers nobody waits for."""
+        self.batch = batch
+        self.skipped, self.count = len(batch), 0
+        self.futures: list[asyncio.Future[Any]] = []
+        self.timer: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def answer(self, answers: Sequence[Any] | None) -> None:
+        """Tell everybody who still waits; None: there is no answer."""
+        if self.timer is not None:
+            self.timer.cancel()
+        told = [FAILED] * len(self.futures) if answers is None else answers[self.skipped :]
+        for future, answer in zip(self.futures, told, strict=True):
+            if not future.done():
+                future.set_result(answer)
+        self.futures = []

@@ -1,0 +1,60 @@
+"""A question's share for the counters of one hash tag: what is put into a batch for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ratelimit_guard._core.remote import RemoteBatch, RemotePolicies
+
+    Put = Callable[[RemoteBatch], object]
+    Due = tuple[int, int, int, int, list[tuple[int, int, int]]]
+
+
+class Part(NamedTuple):
+    """Policies whose counters share a tag: all of a question's at a single server. `keys`: a tuple with one for each, or
+    one for all. `indices`: which of the question's policies they are.
+    """
+
+    policies: RemotePolicies
+    keys: Any
+    tag: int
+    indices: tuple[int, ...]
+
+    def acquire(self, cost: int, gate: int = 0, *, receipts: bool = False, extra: int = 0) -> Put:
+        """Take units, and up to `extra` more of each."""
+        return lambda batch: batch.acquire(self.policies, self.keys, cost, gate, receipts, extra)
+
+    def peek(self, cost: int) -> Put:
+        """Look."""
+        return lambda batch: batch.peek(self.policies, self.keys, cost)
+
+    def charge_more(self, units: int) -> Put:
+        """Take requests and cost alone."""
+        return lambda batch: batch.charge_more(self.policies, self.keys, units)
+
+    def top_up(self, missing: int, more: int, firm: bool, number: int, lease_us: int) -> Put:
+        """Take more output."""
+        return lambda batch: batch.top_up(self.policies, self.keys, missing, more, firm, number, lease_us)
+
+    def settle(self, dues: list[Due]) -> Put:
+        """Give back and take what is due."""
+        return lambda batch: batch.settle(self.policies, self.keys, dues)
+
+    def renew(self, place: int, key: Any, mark: int, born: int) -> Put:
+        """Let a slot's lease begin anew."""
+        return lambda batch: batch.renew(self.policies, place, key, mark, born)
+
+    def beat(self, place: int, key: Any, number: int, lease_us: int) -> Put:
+        """Let a reservation's lease begin anew."""
+        return lambda batch: batch.beat(self.policies, place, key, number, lease_us)
+
+    def back(self, answer: Any) -> Put:
+        """Give back all that a charge took."""
+        _, _, receipts = answer
+        dues: list[Due] = [
+            (place, 0, 0, 0, [(mark, born, units)]) for place, (units, mark, born) in enumerate(receipts) if units
+        ]
+        return self.settle(dues)

@@ -1,0 +1,54 @@
+"""Refusals that are remembered: who has used up a quota of requests is refused here, without asking again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ratelimit_guard._core.remote import aged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ratelimit_guard._core import LimitResult
+
+MAX_REFUSALS = 65_536
+"""Remembered at a time, some 20 MB. They are of use for a second; when there are more, all are forgotten."""
+
+
+class Refusals:
+    """By limiter, key and cost. Sound, because requests never come back before their time: only a reset or a raised
+    limit at another host is seen so much later.
+    """
+
+    def __init__(self, now: Callable[[], float], longest_s: float) -> None:
+        """`longest_s`: how long one is remembered at most; 0: none is."""
+        self._now, self._longest_s = now, longest_s
+        self._known: dict[tuple[int, Any, int], tuple[float, float, LimitResult]] = {}
+
+    def get(self, limiter: object, keys: Any, cost: int) -> LimitResult | None:
+        """The refusal, with the wait that is left; None: ask."""
+        if not self._known:
+            return None
+        found = self._known.get((id(limiter), keys, cost))
+        if found is None:
+            return None
+        told_at, until, result = found
+        now = self._now()
+        if not told_at <= now < until:
+            self._known.pop((id(limiter), keys, cost), None)
+            return None
+        return aged(result, now - told_at)
+
+    def put(self, limiter: object, keys: Any, cost: int, result: LimitResult) -> None:
+        """Remember."""
+        wait = min(result.retry_after, self._longest_s)
+        if wait <= 0:
+            return
+        if len(self._known) >= MAX_REFUSALS:
+            self._known.clear()
+        now = self._now()
+        self._known[id(limiter), keys, cost] = (now, now + wait, result)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.clear()
