@@ -50,7 +50,7 @@ class Cluster:
             _command(node, "ADDSLOTS", *range(number * share, min((number + 1) * share, SLOTS)))
         for node in self.nodes[1:]:
             _command(self.nodes[0], "MEET", HOST, node.port, node.port + BUS)
-        wait_until(lambda: all(_known(node) == len(self.nodes) for node in self.nodes), what="nodes that know each other")
+        wait_until(lambda: all(_known(node) == len(self.nodes) for node in self.nodes), what="introductions")
         for primary, node in zip(self.primaries, self.replicas, strict=False):
             _command(node, "REPLICATE", _id(primary))
         self.wait()

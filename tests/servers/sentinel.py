@@ -59,7 +59,7 @@ class Sentinels:
 
     def wait(self) -> None:
         """Return when every sentinel has heard from the replica and of all the others: none can act before."""
-        wait_until(lambda: all(self._ready(watcher) for watcher in self.watchers), what="sentinels that know each other")
+        wait_until(lambda: all(self._ready(watcher) for watcher in self.watchers), what="introductions")
 
     def _ready(self, watcher: Server) -> bool:
         seen = _facts(_ask(watcher, "MASTER", NAME))

@@ -76,12 +76,13 @@ class Server:
         self.password = password
         self.directory = Path(tempfile.mkdtemp(prefix="rlg-"))  # short: the path of a socket has 107 bytes
         self.socket = self.directory / "socket" if unix else None
-        self._command = [program(engine), self.directory / "server.conf", *([mode] if mode else [])]
+        configuration = self.directory / "server.conf"
+        self._command = [str(program(engine)), str(configuration), *([mode] if mode else [])]
         self._process: subprocess.Popen[bytes] | None = None
         where = [f"bind {HOST}", f"port {self.port}", f"dir {self.directory}"]
         secret = [f"requirepass {password}", f"masterauth {password}"] if password else []
         own = where if mode else [*where, *COMMON, *secret]
-        self._command[1].write_text("\n".join([*own, *([f"unixsocket {self.socket}"] if unix else []), *lines]) + "\n")
+        configuration.write_text("\n".join([*own, *([f"unixsocket {self.socket}"] if unix else []), *lines]) + "\n")
 
     def __enter__(self) -> Self:
         try:
@@ -126,7 +127,7 @@ class Server:
     def info(self, section: str) -> dict[str, Any]:
         """What it says about itself."""
         with self.client() as client:
-            said: dict[str, Any] = client.info(section)  # type: ignore[assignment]  # redis types both worlds as one
+            said: dict[str, Any] = client.info(section)
             return said
 
     def start(self) -> None:
@@ -174,7 +175,7 @@ class Server:
 
     def close(self) -> None:
         """End it and remove all that it wrote."""
-        self.stop()
+        self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _end(self, how: signal.Signals) -> None:

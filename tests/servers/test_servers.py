@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,17 +13,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    ConnectionError as Gone,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TimeoutError as Silent,
-)
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -43,6 +37,7 @@ if TYPE_CHECKING:
 
 IMPATIENT_S = 0.1
 ENDS_S = 5.0
+SECRET, OTHER = "secret", "other"
 VERSIONS: dict[Engine, str] = {"valkey-9": "9.", "valkey-8": "8.", "redis-6": "6.2."}
 STARTER = """
 from servers.server import valkey
@@ -68,7 +63,7 @@ def test_every_engine_runs_as_the_version_it_stands_for(engine: Engine) -> None:
 
 
 def test_the_oldest_server_has_a_way_of_its_own() -> None:
-    with redis62(password="secret") as server, server.client() as client:
+    with redis62(password=SECRET) as server, server.client() as client:
         assert client.ping()
 
 
@@ -87,7 +82,7 @@ def test_a_killed_one_is_gone_and_can_start_again(redis_server: Server) -> None:
     redis_server.kill()
     with redis_server.client() as client:
         assert not redis_server.runs
-        with pytest.raises(Gone):
+        with pytest.raises(redis.ConnectionError):
             client.ping()
         redis_server.restart()
         assert client.ping()
@@ -96,7 +91,7 @@ def test_a_killed_one_is_gone_and_can_start_again(redis_server: Server) -> None:
 def test_a_paused_one_accepts_and_says_nothing_until_it_goes_on(redis_server: Server) -> None:
     with redis_server.client(socket_timeout=IMPATIENT_S) as client:
         redis_server.pause()
-        with pytest.raises(Silent):
+        with pytest.raises(redis.TimeoutError):
             client.ping()
         redis_server.resume()
         assert client.ping()
@@ -136,25 +131,25 @@ def test_it_ends_when_its_starter_is_killed() -> None:
         starter.kill()
         assert select.select([server], [], [], ENDS_S)[0]
         os.close(server)
-    subprocess.run(["rm", "-r", directory], check=True)
+    shutil.rmtree(directory)
 
 
 def test_passwords_and_users_are_asked_for() -> None:
-    with valkey("user app on >other ~rlg:* +ping +set", password="secret") as server:
-        with server.client(username="app", password="other") as app:
+    with valkey(f"user app on >{OTHER} ~rlg:* +ping +set", password=SECRET) as server:
+        with server.client(username="app", password=OTHER) as app:
             assert app.set("rlg:key", 1)
             with pytest.raises(NoPermissionError):
                 app.set("key", 1)
         with server.client() as client:
             assert client.set("key", 1)
-        with server.client(password="wrong") as stranger, pytest.raises(AuthenticationError):
+        with server.client(password=OTHER) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
 
 def test_a_full_one_refuses_to_write() -> None:
-    with valkey("maxmemory 1mb", "maxmemory-policy noeviction") as server, server.client() as client:
-        with pytest.raises(OutOfMemoryError):
-            client.eval("redis.call('set', KEYS[1], ARGV[1])", 1, "key", "value")
+    full = "maxmemory 1mb", "maxmemory-policy noeviction"
+    with valkey(*full) as server, server.client() as client, pytest.raises(OutOfMemoryError):
+        client.eval("redis.call('set', KEYS[1], ARGV[1])", 1, "key", "value")
 
 
 def test_it_listens_on_a_unix_socket() -> None:
@@ -184,7 +179,9 @@ def test_the_proxy_counts_what_passes(redis_proxy: Proxy) -> None:
         before = redis_proxy.round_trips, redis_proxy.bytes_up, redis_proxy.bytes_down
         client.echo("abc")
         with client.pipeline(transaction=False) as several:
-            several.ping().ping().ping().execute()
+            for _ in range(3):
+                several.ping()
+            several.execute()
         after = redis_proxy.round_trips, redis_proxy.bytes_up, redis_proxy.bytes_down
     up, down = b"*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\n", b"$3\r\nabc\r\n"
     passed = [late - early for late, early in zip(after, before, strict=True)]
@@ -208,7 +205,7 @@ def test_a_frozen_network_accepts_and_goes_on_later(redis_proxy: Proxy, redis_se
         client.ping()
         redis_proxy.freeze()
         for each in client, another:
-            with pytest.raises(Silent):
+            with pytest.raises(redis.TimeoutError):
                 each.incr("key")
         assert direct.get("key") is None
         redis_proxy.restore()
@@ -220,9 +217,9 @@ def test_a_black_hole_answers_no_new_connection(redis_proxy: Proxy, redis_server
     with through(redis_proxy) as client, through(redis_proxy) as late:
         client.ping()
         redis_proxy.blackhole()
-        with pytest.raises(Silent):
+        with pytest.raises(redis.TimeoutError):
             client.ping()
-        with pytest.raises(Silent, match="connecting"):
+        with pytest.raises(redis.TimeoutError, match="connecting"):
             late.ping()
         redis_server.kill()  # nobody hears of it
         redis_server.restart()
@@ -235,7 +232,7 @@ def test_a_refusing_one_is_not_there_until_it_is_back(redis_proxy: Proxy) -> Non
         client.ping()
         redis_proxy.refuse()
         for _ in range(2):
-            with pytest.raises(Gone):
+            with pytest.raises(redis.ConnectionError):
                 client.ping()
         redis_proxy.restore()
         assert client.ping()
@@ -261,10 +258,13 @@ def test_tls_is_verified_and_can_be_frozen_too(redis_server: Server, tmp_path: P
     with secured(redis_server, tmp_path) as (proxy, trusted):
         with through(proxy, socket_timeout=2, socket_connect_timeout=2, ssl_ca_certs=str(trusted)) as client:
             assert client.echo("abc") == b"abc"
-        with through(proxy, socket_connect_timeout=2) as stranger, pytest.raises(Gone, match="CERTIFICATE"):
+        with (
+            through(proxy, socket_connect_timeout=2) as stranger,
+            pytest.raises(redis.ConnectionError, match="CERTIFICATE"),
+        ):
             stranger.ping()
         proxy.freeze()
-        with through(proxy, ssl_ca_certs=str(trusted)) as client, pytest.raises(Silent):
+        with through(proxy, ssl_ca_certs=str(trusted)) as client, pytest.raises(redis.TimeoutError):
             client.ping()
 
 
@@ -275,7 +275,7 @@ def test_a_cluster_moves_slots_and_survives_its_nodes(redis_cluster: Cluster) ->
     with RedisCluster.from_url(redis_cluster.url) as client, source.client() as direct:
         client.set("key", "value")
         redis_cluster.begin_move(slot, to)
-        with pytest.raises(AskError):
+        with pytest.raises(redis.ResponseError, match=str(slot)):  # ASK
             direct.get("{key}not there")
         redis_cluster.end_move(slot, source, to)
         assert redis_cluster.owner("key") is to
@@ -300,7 +300,7 @@ def test_the_oldest_servers_form_a_cluster_too() -> None:
 
 def test_sentinels_name_another_primary(redis_sentinels: Sentinels) -> None:
     first = redis_sentinels.primary
-    client = Sentinel(redis_sentinels.addresses).master_for(NAME)
+    client: Redis = Sentinel(redis_sentinels.addresses).master_for(NAME)  # type: ignore[no-untyped-call]
     client.set("key", "value")
     second = redis_sentinels.fail_over()
     assert (redis_sentinels.primary, redis_sentinels.replica) == (second, first)

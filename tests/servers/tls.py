@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 OPENSSL = (
     "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-    "-subj", "/CN=a server for tests", "-addext", f"subjectAltName=IP:{HOST}", "-addext", "keyUsage=digitalSignature,keyCertSign",
+    "-subj", "/CN=a server for tests", "-addext", f"subjectAltName=IP:{HOST}",
+    "-addext", "keyUsage=digitalSignature,keyCertSign",
 )  # fmt: skip
 
 
