@@ -45,7 +45,7 @@ class Sentinels:
         return next(server for server in self.servers if server is not primary)
 
     def fail_over(self) -> Server:
-        """Order a failover, and return the new primary when it takes writes."""
+        """Order a failover, and return the new primary when it takes writes. The next would have to wait long."""
         before = self.primary
         _ask(self._alive(), "FAILOVER", NAME)
         return self.wait_for_other(before)
