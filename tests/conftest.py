@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytest_plugins = ["servers.fixtures"]
+
 SOAK = os.environ.get("RLG_SOAK") == "1"
 STORES = ("memory", "shared")
 CAPACITY = 1_000

@@ -87,4 +87,4 @@ def test_wheel_installs_and_works_in_an_empty_environment(wheel: Path, tmp_path:
     run(python, "-m", "pip", "install", "--no-index", wheel, cwd=tmp_path)
     assert str(home) in run(python, "-I", "-c", TRY, cwd=tmp_path)
     assert "pip install 'ratelimit-guard[guard]'" in run(python, "-I", "-c", TRY_GUARD, cwd=tmp_path)
-    assert run(python, "-I", "-c", EXTRAS, cwd=tmp_path).split() == ["all", "cli", "guard"]
+    assert run(python, "-I", "-c", EXTRAS, cwd=tmp_path).split() == ["all", "cli", "guard", "redis"]
