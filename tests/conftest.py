@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import settings
@@ -12,14 +12,18 @@ from ratelimit_guard import MemoryStore, SharedStore
 from ratelimit_guard.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytest_plugins = ["servers.fixtures"]
 
 SOAK = os.environ.get("RLG_SOAK") == "1"
-STORES = ("memory", "shared")
+STORES = ("memory", "shared", "redis")
+TABLES = pytest.mark.parametrize("kind", ["memory", "shared"])
+"""Of tests about tables, which can be full."""
 CAPACITY = 1_000
+PATIENCE_S = 5.0
+"""Budget of stores at a server in tests that are not about it: a busy machine must not fail them."""
 
 # No deadline: how fast the machine is says nothing about a promise. Fixed seeds: a red run can be repeated.
 settings.register_profile("test", deadline=None, derandomize=True, max_examples=200, stateful_step_count=50)
@@ -47,7 +51,13 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(params=STORES)
-def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which store; tests of what only some have are parametrised by it."""
+    return request.param
+
+
+@pytest.fixture
+def make_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
     """Makes new stores of one kind, each with counters of its own."""
     made: list[Path] = []
 
@@ -58,8 +68,27 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
         made.append(tmp_path / f"table-{len(made)}")
         return SharedStore(made[-1], capacity=capacity, clock=clock)
 
-    kinds: dict[str, Callable[..., MemoryStore | SharedStore]] = {"memory": memory, "shared": shared}
-    return kinds[request.param]
+    if kind == "redis":
+        return request.getfixturevalue("make_redis")
+    return memory if kind == "memory" else shared
+
+
+@pytest.fixture
+def make_redis(redis_url: str) -> Iterator[MakeStore]:
+    """Makes stores at one server, each with a database of its own."""
+    from ratelimit_guard.stores.redis import RedisStore
+
+    made: list[RedisStore] = []
+
+    def redis(capacity: int = CAPACITY, clock: ManualClock | None = None) -> Any:
+        fallback = MemoryStore(capacity, clock=clock)
+        store = RedisStore(f"{redis_url}/{len(made)}", clock=clock, budget_s=PATIENCE_S, fallback=fallback)
+        made.append(store)
+        return store
+
+    yield redis
+    for store in made:
+        store.close()
 
 
 @pytest.fixture

@@ -6,18 +6,23 @@ Both share everything but the `await`: the constructor plans once, each method i
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.permit import PendingPermit, Permit
 from ratelimit_guard.policy import Policy, policies_of
 from ratelimit_guard.reservation import PendingReservation, Reservation
+from ratelimit_guard.stores import is_remote
 from ratelimit_guard.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.policy import Quotas
-    from ratelimit_guard.stores import Hold, OnFull, Store
+    from ratelimit_guard.stores import OnFull, Store
+
+H = TypeVar("H")
 
 
 class _Bound:
@@ -34,6 +39,8 @@ class _Bound:
             raise ConfigError(msg)
         self._namespace = namespace
         self._bound = self._store.bind(namespace, self._policies, on_full)
+        self._asks = self._bound if is_remote(self._bound) else None
+        """The coroutines of a store at a server."""
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -50,9 +57,17 @@ class _Bound:
         """What keeps equal policy names of one store apart."""
         return self._namespace
 
-    def _reserve(self, key: str | bytes, cost: int, input_tokens: int, output_tokens: int, least: int | None) -> Hold:
+    def _reserve(
+        self,
+        reserve: Callable[..., H],
+        key: str | bytes,
+        cost: int,
+        input_tokens: int,
+        output_tokens: int,
+        least: int | None,
+    ) -> H:
         must = (1 if output_tokens else 0) if least is None else least
-        return self._bound.reserve((key,) * len(self._policies), cost, input_tokens, output_tokens, least=must)
+        return reserve((key,) * len(self._policies), cost, input_tokens, output_tokens, least=must)
 
     def __repr__(self) -> str:
         """Quotas, namespace and store."""
@@ -130,11 +145,12 @@ class Limiter(_Bound):
         slot. Input is an estimate: one that is more than a whole quota is charged as that. Of `output_tokens` as much
         as fits is reserved, at least `least` (without it 1, if any). `with` settles what was spent.
         """
-        return Reservation(self._reserve(key, cost, input_tokens, output_tokens, least))
+        return Reservation(self._reserve(self._bound.reserve, key, cost, input_tokens, output_tokens, least))
 
 
 class AsyncLimiter(_Bound):
-    """Limits calls per key from coroutines; built like a `Limiter`. Memory and shared stores answer without suspending.
+    """Limits calls per key from coroutines; built like a `Limiter`. Memory and shared stores answer without suspending,
+    a `RedisStore` together with what other tasks ask it.
 
     >>> import asyncio
     >>> async def main() -> bool:
@@ -146,6 +162,8 @@ class AsyncLimiter(_Bound):
 
     async def acquire(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
         """Take `cost` units of every policy, or of none. Errors and meaning are those of `Limiter.acquire`."""
+        if self._asks is not None:
+            return await self._asks.acquire_async(key, cost, confirmed)
         return self._bound.acquire(key, cost, confirmed)
 
     async def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
@@ -153,18 +171,19 @@ class AsyncLimiter(_Bound):
 
         For a key that has no counter yet it does not look whether the table has room for one.
         """
-        return self._bound.peek(key, cost)
+        return self._bound.peek(key, cost) if self._asks is None else await self._asks.peek_async(key, cost)
 
     async def reset(self, key: str | bytes) -> bool:
         """Forget everything that `key` used. True when there was something to forget."""
-        return self._bound.reset(key)
+        return self._bound.reset(key) if self._asks is None else await self._asks.reset_async(key)
 
     def permit(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> PendingPermit:
         """Take a slot in flight at `async with`, or at `await` when you release it yourself; once for each call.
 
         Errors and meaning are those of `Limiter.permit`.
         """
-        return PendingPermit(partial(self._bound.permit, key, cost, confirmed))
+        permit = self._bound.permit if self._asks is None else self._asks.permit_async
+        return PendingPermit(partial(permit, key, cost, confirmed))
 
     def reserve(
         self,
@@ -179,4 +198,5 @@ class AsyncLimiter(_Bound):
 
         Errors and meaning are those of `Limiter.reserve`.
         """
-        return PendingReservation(partial(self._reserve, key, cost, input_tokens, output_tokens, least))
+        reserve = self._bound.reserve if self._asks is None else self._asks.reserve_async
+        return PendingReservation(partial(self._reserve, reserve, key, cost, input_tokens, output_tokens, least))

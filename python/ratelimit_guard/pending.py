@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ratelimit_guard.errors import UsageError
@@ -10,20 +11,30 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from types import TracebackType
 
+T = TypeVar("T")
 H = TypeVar("H")
 
 
-class Pending(Generic[H]):
+class Pending(Generic[T, H]):
     """Not yet taken: `async with` takes it and ends it, `await` takes it and leaves it to you.
 
     It is taken once: `UsageError` at a second time, which would forget the first one until its lease ends.
     """
 
-    __slots__ = ("_end", "_held", "_take", "_twice")
+    __slots__ = ("_end", "_held", "_hold", "_take", "_twice")
 
-    def __init__(self, take: Callable[[], H], end: Callable[[H], Awaitable[object]], twice: str) -> None:
-        """Remember how to take it; nothing is charged before it is awaited. `twice` is told at a second time."""
-        self._take: Callable[[], H] | None = take
+    def __init__(
+        self,
+        take: Callable[[], T | Awaitable[T]],
+        hold: Callable[[T], H],
+        end: Callable[[H], Awaitable[object]],
+        twice: str,
+    ) -> None:
+        """Remember how to take it, what holds it and how it ends; nothing is charged before it is awaited. `twice` is
+        told at a second time.
+        """
+        self._take: Callable[[], T | Awaitable[T]] | None = take
+        self._hold = hold
         self._end, self._twice = end, twice
         self._held: H | None = None
 
@@ -47,4 +58,5 @@ class Pending(Generic[H]):
         take, self._take = self._take, None
         if take is None:
             raise UsageError(self._twice)
-        return take()
+        taken = take()
+        return self._hold(await taken if isawaitable(taken) else taken)

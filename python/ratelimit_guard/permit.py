@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from ratelimit_guard.pending import Pending
+from ratelimit_guard.stores import is_remote_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from ratelimit_guard._core import LimitResult
@@ -86,11 +87,11 @@ class AsyncPermit:
 
     async def release(self) -> bool:
         """Free the slot. True when it was still held."""
-        return self._slot.release()
+        return await self._slot.release_async() if is_remote_slot(self._slot) else self._slot.release()
 
     async def renew(self) -> bool:
         """Start the lease anew. False when the slot is already gone."""
-        return self._slot.renew()
+        return await self._slot.renew_async() if is_remote_slot(self._slot) else self._slot.renew()
 
     def __bool__(self) -> bool:
         """Whether the slot was granted."""
@@ -101,7 +102,7 @@ class AsyncPermit:
         return f"{type(self).__name__}({self._slot.result!r})"
 
 
-class PendingPermit(Pending[AsyncPermit]):
+class PendingPermit(Pending["Slot", AsyncPermit]):
     """A permit not yet taken: `async with` takes it and frees it, `await` takes it and leaves it to you.
 
     It is taken once: `UsageError` at a second time, which would forget the first slot until its lease ends.
@@ -109,7 +110,7 @@ class PendingPermit(Pending[AsyncPermit]):
 
     __slots__ = ()
 
-    def __init__(self, take: Callable[[], Slot]) -> None:
+    def __init__(self, take: Callable[[], Slot | Awaitable[Slot]]) -> None:
         """Remember how; nothing is charged before it is awaited."""
         twice = "a permit is taken once: call limiter.permit(key) again for another one"
-        super().__init__(lambda: AsyncPermit(take()), AsyncPermit.release, twice)
+        super().__init__(take, AsyncPermit, AsyncPermit.release, twice)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from ratelimit_guard.pending import Pending
+from ratelimit_guard.stores import is_remote_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from ratelimit_guard._core import LimitResult
@@ -98,7 +99,10 @@ class AsyncReservation(_Held):
 
     async def spend(self, output_tokens: int, slice: int = SLICE) -> bool:  # noqa: A002  the word of the contract
         """Tell that so many output tokens have passed."""
-        return self._hold.spend(output_tokens, slice)
+        hold = self._hold
+        if is_remote_hold(hold):
+            return await hold.spend_async(output_tokens, slice)
+        return hold.spend(output_tokens, slice)
 
     async def settle(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
         """End with the real usage."""
@@ -109,7 +113,7 @@ class AsyncReservation(_Held):
         self._hold.release()
 
 
-class PendingReservation(Pending[AsyncReservation]):
+class PendingReservation(Pending["Hold", AsyncReservation]):
     """A reservation not yet made: `async with` makes and settles it, `await` makes it and leaves it to you.
 
     It is made once: `UsageError` at a second time.
@@ -117,7 +121,7 @@ class PendingReservation(Pending[AsyncReservation]):
 
     __slots__ = ()
 
-    def __init__(self, take: Callable[[], Hold]) -> None:
+    def __init__(self, take: Callable[[], Hold | Awaitable[Hold]]) -> None:
         """Remember how; nothing is charged before it is awaited."""
         twice = "a reservation is made once: call limiter.reserve(key) again for another one"
-        super().__init__(lambda: AsyncReservation(take()), AsyncReservation.settle, twice)
+        super().__init__(take, AsyncReservation, AsyncReservation.settle, twice)

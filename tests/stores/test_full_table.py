@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from conftest import TABLES
 from ratelimit_guard import Limiter
 
 if TYPE_CHECKING:
     from conftest import MakeStore
     from ratelimit_guard.testing import ManualClock
 
+pytestmark = TABLES
 KEYS = [f"key-{number}" for number in range(2_000)]
 LUCK = 2
 """Newcomers that may find no place before a table is full. Seeds are secret and random, and each newcomer is turned

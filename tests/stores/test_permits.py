@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conftest import TABLES
 from ratelimit_guard import AsyncLimiter, Limiter, Policy, UsageError
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def test_permit_and_acquire_refuse_each_other_s_limits(store: Store) -> None:
         Limiter("1/hour", store).permit("alice")
 
 
+@TABLES
 def test_permit_allowed_uncounted_holds_no_slot(make_store: MakeStore, clock: ManualClock) -> None:
     """Where a full table lets keys pass uncounted there is nothing to renew and nothing to free."""
     store = make_store(1, clock)

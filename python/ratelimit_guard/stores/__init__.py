@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeGuard
 
 from ratelimit_guard.stores.memory import MemoryStore
 from ratelimit_guard.stores.shared import SharedStore
@@ -27,6 +27,9 @@ __all__ = [
     "SharedStore",
     "Slot",
     "Store",
+    "is_remote",
+    "is_remote_hold",
+    "is_remote_slot",
 ]
 
 OnFull = Literal["refuse", "allow"]
@@ -206,6 +209,21 @@ class RemoteLimiter(BoundLimiter, Protocol):
     ) -> RemoteHold:
         """`reserve` without blocking the loop."""
         ...
+
+
+def is_remote(bound: BoundLimiter) -> TypeGuard[RemoteLimiter]:
+    """Does it have coroutines, because it waits for a server?"""
+    return hasattr(bound, "acquire_async")
+
+
+def is_remote_slot(slot: Slot) -> TypeGuard[RemoteSlot]:
+    """The same of a slot."""
+    return hasattr(slot, "release_async")
+
+
+def is_remote_hold(hold: Hold) -> TypeGuard[RemoteHold]:
+    """The same of what a call holds."""
+    return hasattr(hold, "spend_async")
 
 
 class Bill(NamedTuple):

@@ -17,7 +17,7 @@ use ratelimit_guard_core::time::Nanos;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-#[pyclass(frozen, module = "ratelimit_guard._core.remote")]
+#[pyclass(frozen, weakref, module = "ratelimit_guard._core.remote")]
 pub struct RemotePolicies {
     policies: Arc<Policies>,
     names: Arc<[PolicyName]>,
@@ -196,7 +196,7 @@ impl RemoteBatch {
 
     /// Gives what is paid of each policy besides output.
     #[pyo3(signature = (
-        policies, keys, units, input_tokens, output_tokens, *, surely, least, firm, account, id, lease_us, gate = 0
+        policies, keys, units, input_tokens, output_tokens, *, surely, least, firm, account, number, lease_us, gate = 0
     ))]
     #[allow(clippy::too_many_arguments)] // as many as Python passes
     fn reserve(
@@ -210,7 +210,7 @@ impl RemoteBatch {
         least: Tokens,
         firm: bool,
         account: Option<&Bound<'_, PyAny>>,
-        id: u64,
+        number: u64,
         lease_us: u64,
         gate: u8,
     ) -> PyResult<Vec<u64>> {
@@ -220,7 +220,8 @@ impl RemoteBatch {
         // Half of the bits: a server's Lua holds 53 of a number.
         let account = account.map(hash).transpose()?.map_or(0, |digest| (digest.0[0] >> 12).max(1));
         let (units, input, output) = (units.0, input_tokens.0, output_tokens.0);
-        let call = Call { units, input, surely: surely.0, output, least: least.0, firm, account, id, lease: lease_us };
+        let call =
+            Call { units, input, surely: surely.0, output, least: least.0, firm, account, id: number, lease: lease_us };
         let fixed = self.program.reserve(&bound.policies, &digests, &call, gate_of(gate)).or_raise(policies.py())?;
         self.asked(policies);
         Ok(fixed)
@@ -232,15 +233,15 @@ impl RemoteBatch {
         policies: &Bound<'_, RemotePolicies>,
         keys: &Bound<'_, PyTuple>,
         missing: Tokens,
-        slice: Tokens,
+        more: Tokens,
         firm: bool,
-        id: u64,
+        number: u64,
         lease_us: u64,
     ) -> PyResult<()> {
         let bound = policies.get();
         let digests = bound.digests(keys)?;
-        let call = Call { firm, id, lease: lease_us, ..Call::default() };
-        self.program.top_up(&bound.policies, &digests, &call, missing.0, slice.0);
+        let call = Call { firm, id: number, lease: lease_us, ..Call::default() };
+        self.program.top_up(&bound.policies, &digests, &call, missing.0, more.0);
         self.asked(policies);
         Ok(())
     }
@@ -299,11 +300,11 @@ impl RemoteBatch {
         policies: &Bound<'_, RemotePolicies>,
         index: usize,
         key: &Bound<'_, PyAny>,
-        id: u64,
+        number: u64,
         lease_us: u64,
     ) -> PyResult<()> {
         let key = with_key(key, digest)?;
-        self.program.beat(&policies.get().policies, index, key, id, lease_us);
+        self.program.beat(&policies.get().policies, index, key, number, lease_us);
         self.asked(policies);
         Ok(())
     }

@@ -52,6 +52,11 @@ async def ask_async(store: RedisStore, way: Way[T]) -> T:
 
 def refuse_loop() -> None:
     """`UsageError` on a running event loop."""
-    if asyncio._get_running_loop() is not None:  # noqa: SLF001  what asyncio documents for libraries like this one
+    if is_on_loop():
         msg = "this would block the event loop until the server answers: use AsyncLimiter, or a thread"
         raise UsageError(msg)
+
+
+def is_on_loop() -> bool:
+    """Does an event loop run in this thread?"""
+    return asyncio._get_running_loop() is not None  # noqa: SLF001  what asyncio has for libraries like this one

@@ -8,8 +8,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from ratelimit_guard._core.remote import RemoteBatch, RemotePolicies
 from ratelimit_guard._core import Quota
+from ratelimit_guard._core import remote as _remote
 
 if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.store import RedisStore
@@ -74,9 +74,9 @@ def run(reference: weakref.ref[RedisStore], wake: threading.Event) -> None:
         del store
 
 
-def probe(number: int) -> RemoteBatch:
+def probe(number: int) -> _remote.RemoteBatch:
     """A charge that means nothing, for the whole way to a counter of a tag."""
-    policies, batch = RemotePolicies("probe", [("probe", PROBE)]), RemoteBatch()
+    policies, batch = _remote.RemotePolicies("probe", [("probe", PROBE)]), _remote.RemoteBatch()
     batch.acquire(policies, probe_key(number))
     return batch
 
@@ -86,7 +86,7 @@ PROBE = Quota.parse("1000000/second")
 
 def probe_key(tag: int) -> str:
     """A key whose counters have this tag."""
-    return next(key for key in map(str, range(10_000)) if RemotePolicies.tag(key) == tag)
+    return next(key for key in map(str, range(10_000)) if _remote.RemotePolicies.tag(key) == tag)
 
 
 def jitter() -> float:

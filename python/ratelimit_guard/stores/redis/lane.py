@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard._core.remote import RemoteBatch
+from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.stores.redis.failure import FAILED
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.stores.redis.line import AsyncLine
 
-    Put = Callable[[RemoteBatch], object]
+    Put = Callable[[_remote.RemoteBatch], object]
 
 IN_FLIGHT = 2
 """Batches under way: while the server works on one, this process reads or writes the other."""
@@ -89,7 +89,7 @@ class _Round:
 
     __slots__ = ("batch", "count", "futures", "skipped", "task", "timer")
 
-    def __init__(self, batch: RemoteBatch) -> None:
+    def __init__(self, batch: _remote.RemoteBatch) -> None:
         """`batch` may hold notes already, whose answers nobody waits for."""
         self.batch = batch
         self.skipped, self.count = len(batch), 0

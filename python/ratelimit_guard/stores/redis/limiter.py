@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import LimitResult
-from ratelimit_guard._core.remote import RemotePolicies
+from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import UsageError
 from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED, Failure
@@ -30,7 +30,7 @@ class RedisLimiter:
     def __init__(self, store: RedisStore, namespace: str, policies: Sequence[Policy]) -> None:
         """`ConfigError` for none, more than 16, or two of one name."""
         self.store = store
-        self.remote = RemotePolicies(namespace, [(policy.name, policy.quota) for policy in policies])
+        self.remote = _remote.RemotePolicies(namespace, [(policy.name, policy.quota) for policy in policies])
         self.failure = Failure(self.remote, namespace, policies, store.fallback)
         self.units = self.remote.units
         self.leases_s = [policy.quota.window_s for policy in policies]
@@ -40,7 +40,7 @@ class RedisLimiter:
         self._is_listed = bool(PAYS_OUTPUT.intersection(self.units))
         self._forgets = STAYS.issuperset(self.units)
         """Whether a refusal can be remembered: nothing is ever given back."""
-        self._subsets: dict[tuple[int, ...], RemotePolicies] = {}
+        self._subsets: dict[tuple[int, ...], _remote.RemotePolicies] = {}
 
     # --- the contract
 
@@ -122,7 +122,7 @@ class RedisLimiter:
         if not self.store.is_cluster:
             return (Part(self.remote, keys, 0, self._whole),)
         if type(keys) is not tuple:
-            return (Part(self.remote, keys, RemotePolicies.tag(keys), self._whole),)
+            return (Part(self.remote, keys, _remote.RemotePolicies.tag(keys), self._whole),)
         if len(keys) != len(self._whole):
             msg = f"{len(keys)} keys for {len(self._whole)} policies: give one for each"
             raise UsageError(msg)
@@ -134,7 +134,7 @@ class RedisLimiter:
             for tag, indices in groups
         )
 
-    def _subset(self, indices: tuple[int, ...]) -> RemotePolicies:
+    def _subset(self, indices: tuple[int, ...]) -> _remote.RemotePolicies:
         if indices not in self._subsets:
             self._subsets[indices] = self.remote.subset(list(indices))
             self.store.registered(self._subsets[indices])
@@ -192,7 +192,7 @@ class RedisLimiter:
         return told[0][1] if len(told) == 1 else self.remote.merge(told, 0.0)
 
     def _resetting(self, key: Any) -> Way[bool]:
-        tag = RemotePolicies.tag(key) if self.store.is_cluster else 0
+        tag = _remote.RemotePolicies.tag(key) if self.store.is_cluster else 0
         self.store.refusals.clear()
         [answer] = yield Ask(tag, (lambda batch: batch.reset(self.remote, key),))
         return False if answer is FAILED else answer

@@ -60,8 +60,7 @@ class SyncLine:
         """End the connections."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(*TROUBLES):
-                client.close()
+            end_now(client)
 
 
 class AsyncLine:
@@ -114,13 +113,38 @@ class AsyncLine:
         finally:
             self._client = None
             with contextlib.suppress(*TROUBLES, RuntimeError):
-                await client.aclose()
+                await end(client)
 
     async def close(self) -> None:
         """End the connections now."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.aclose()
+
+
+def end_now(client: Any) -> None:
+    """Close all connections of a client that blocks."""
+    with contextlib.suppress(*TROUBLES):
+        client.close()
+        pool = getattr(client, "connection_pool", None)
+        if pool is None:
+            return
+        pool.disconnect()
+        manager = getattr(pool, "sentinel_manager", None)
+        for sentinel in manager.sentinels if manager is not None else ():
+            end_now(sentinel)
+
+
+async def end(client: Any) -> None:
+    """Close all connections of an asynchronous client, those to sentinels too."""
+    await client.aclose()
+    pool = getattr(client, "connection_pool", None)
+    if pool is None:
+        return
+    await pool.disconnect()
+    manager = getattr(pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        await sentinel.aclose()
 
 
 def monotonic() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard._core.remote import aged
+from ratelimit_guard._core import remote as _remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Refusals:
         if not told_at <= now < until:
             self._known.pop((id(limiter), keys, cost), None)
             return None
-        return aged(result, now - told_at)
+        return _remote.aged(result, now - told_at)
 
     def put(self, limiter: object, keys: Any, cost: int, result: LimitResult) -> None:
         """Remember."""

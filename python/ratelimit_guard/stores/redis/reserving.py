@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard._core.remote import RemoteBatch
+from ratelimit_guard._core import remote as _remote
 
 if TYPE_CHECKING:
     from ratelimit_guard._core.remote import RemotePolicies
@@ -48,12 +48,12 @@ class Reserving:
 
     def price(self, policies: RemotePolicies, lease_us: int) -> None:
         """Know what each of all policies is paid, before parts of them are asked."""
-        self.fixed = self._into(RemoteBatch(), policies, self.keys, self.arguments, lease_us, 0)
+        self.fixed = self._into(_remote.RemoteBatch(), policies, self.keys, self.arguments, lease_us, 0)
 
     def put(self, part: Part, lease_us: int, gate: int = 0) -> Put:
         """Reserve of a part's policies. What one quota cut off an estimate, no other one is charged."""
 
-        def reserve(batch: RemoteBatch) -> None:
+        def reserve(batch: _remote.RemoteBatch) -> None:
             units, input_tokens, output_tokens = self.arguments
             if self.fixed:
                 priced = zip(policies.units, (self.fixed[index] for index in part.indices), strict=True)
@@ -67,7 +67,7 @@ class Reserving:
 
     def _into(
         self,
-        batch: RemoteBatch,
+        batch: _remote.RemoteBatch,
         policies: RemotePolicies,
         keys: Any,
         arguments: tuple[int, int, int],
@@ -83,7 +83,7 @@ class Reserving:
             least=options["least"],
             firm=options["firm"],
             account=options["account"],
-            id=self.number,
+            number=self.number,
             lease_us=lease_us,
             gate=gate,
         )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from ratelimit_guard._core.remote import PREFIX
+from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import StoreError
 from ratelimit_guard.stores.redis.keeper import probe
-from ratelimit_guard.stores.redis.line import TROUBLES
+from ratelimit_guard.stores.redis.line import TROUBLES, end_now
 from ratelimit_guard.stores.redis.script import DECIDE, REGISTER, arguments
 from ratelimit_guard.stores.redis.state import FATAL, told
 
@@ -104,7 +104,7 @@ class Server:
 
     def keys(self, pattern: str = "*") -> Iterator[bytes]:
         """Ours, of every namespace."""
-        yield from self.client().scan_iter(match=f"{PREFIX}:{pattern}", count=SCANNED)
+        yield from self.client().scan_iter(match=f"{_remote.PREFIX}:{pattern}", count=SCANNED)
 
     def forget(self) -> None:
         """After a fork: the connections are the parent's."""
@@ -114,5 +114,4 @@ class Server:
         """End the connections."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(*TROUBLES):
-                client.close()
+            end_now(client)

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import (
     AuthenticationError,
     ClusterDownError,
-    ConnectionError as NotConnected,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+)
+from redis.exceptions import (
+    ConnectionError as NotConnected,
+)
+from redis.exceptions import (
     TimeoutError as NotInTime,
 )
 
-from ratelimit_guard._core.remote import TAGS, RemoteBatch
+from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.stores.redis.breaker import Breaker
 from ratelimit_guard.stores.redis.failure import FAILED
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from ratelimit_guard._core import ManualClock
     from ratelimit_guard.stores.redis.address import Address
 
-    Put = Callable[[RemoteBatch], object]
+    Put = Callable[[_remote.RemoteBatch], object]
 
 MAX_NOTES = 65_536
 """Notes that wait for the server. Beyond it the oldest are lost: what they would give back comes back by itself, when
@@ -59,9 +63,9 @@ class Outbox:
             self.lost += 1
         notes.append(put)
 
-    def batch(self, tag: int) -> RemoteBatch:
+    def batch(self, tag: int) -> _remote.RemoteBatch:
         """A new batch that begins with what was noted."""
-        batch, notes = RemoteBatch(), self._notes[tag]
+        batch, notes = _remote.RemoteBatch(), self._notes[tag]
         for _ in range(min(len(notes), NOTES_AT_ONCE)):
             try:
                 put = notes.popleft()
@@ -93,7 +97,7 @@ class State:
     ) -> None:
         """Nothing is connected."""
         self.address, self.budget_s, self._clock, self._on_event, self.now = address, budget_s, clock, on_event, now
-        tags = TAGS if address.is_cluster else 1
+        tags = _remote.TAGS if address.is_cluster else 1
         self.outbox = Outbox(tags)
         self.breakers = [Breaker(self._teller(tag)) for tag in range(tags)]
         self.reclaimed = self.failures = 0
@@ -113,7 +117,7 @@ class State:
         """Seconds for what this process remembers."""
         return self.now() if self._clock is None else self._clock.now()
 
-    def read(self, batch: RemoteBatch, reply: Any) -> list[Any]:
+    def read(self, batch: _remote.RemoteBatch, reply: Any) -> list[Any]:
         """The answers of a reply. `StoreError` for one that is none."""
         answers, reclaimed = batch.read(reply)
         self.reclaimed += reclaimed

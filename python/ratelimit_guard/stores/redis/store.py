@@ -9,12 +9,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard._core import LimitResult
-from ratelimit_guard._core.remote import RemoteBatch
-from ratelimit_guard.errors import ConfigError, StoreError
+from ratelimit_guard._core import remote as _remote
+from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.stores.memory import MemoryStore
 from ratelimit_guard.stores.redis.address import Address
-from ratelimit_guard.stores.redis.asking import ask, ask_async, refuse_loop
+from ratelimit_guard.stores.redis.asking import ask, ask_async, is_on_loop, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED
 from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter, probe
 from ratelimit_guard.stores.redis.lane import Lane
@@ -85,7 +84,8 @@ class RedisStore:
         self._lock = threading.Lock()
         self.state.woken = self._keeper.wake
         _STORES.add(self)
-        weakref.finalize(self, self._keeper.stop)
+        for end in (self._keeper.stop, self._sync.close, self.server.close):
+            weakref.finalize(self, end)
         self.server.check()
 
     # --- the contract
@@ -145,7 +145,10 @@ class RedisStore:
     def note(self, tag: int, put: Put, *, wakes: bool = True) -> None:
         """Tell the server with what is asked next, or soon."""
         self.state.outbox.note(tag, put)
-        if wakes and not self.state.is_timed:
+        if self.state.is_timed:  # no keeper: its time would be another one
+            if wakes and not is_on_loop():
+                self.flush()
+        elif wakes:
             self._keeper.wake()
 
     def holds(self, hold: RedisHold) -> None:
@@ -199,7 +202,7 @@ class RedisStore:
 
     def _renew(self, tag: int, due: list[tuple[RedisHold, Part, Put, Share | None]], now: float) -> None:
         for start in range(0, len(due), RENEWALS_AT_ONCE):
-            rows, batch = due[start : start + RENEWALS_AT_ONCE], RemoteBatch()
+            rows, batch = due[start : start + RENEWALS_AT_ONCE], _remote.RemoteBatch()
             for _, _, put, _ in rows:
                 put(batch)
             answers = self._sync.call(tag, batch)
