@@ -53,7 +53,7 @@ def clock() -> ManualClock:
 @pytest.fixture(params=STORES)
 def kind(request: pytest.FixtureRequest) -> str:
     """Which store; tests of what only some have are parametrised by it."""
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture
@@ -69,7 +69,8 @@ def make_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Mak
         return SharedStore(made[-1], capacity=capacity, clock=clock)
 
     if kind == "redis":
-        return request.getfixturevalue("make_redis")
+        make: MakeStore = request.getfixturevalue("make_redis")
+        return make
     return memory if kind == "memory" else shared
 
 

@@ -16,11 +16,11 @@ from ratelimit_guard.stores import is_remote
 from ratelimit_guard.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.policy import Quotas
-    from ratelimit_guard.stores import OnFull, Store
+    from ratelimit_guard.stores import Hold, OnFull, Store
 
 H = TypeVar("H")
 
@@ -198,5 +198,6 @@ class AsyncLimiter(_Bound):
 
         Errors and meaning are those of `Limiter.reserve`.
         """
-        reserve = self._bound.reserve if self._asks is None else self._asks.reserve_async
+        bound, asks = self._bound, self._asks
+        reserve: Callable[..., Hold | Awaitable[Hold]] = bound.reserve if asks is None else asks.reserve_async
         return PendingReservation(partial(self._reserve, reserve, key, cost, input_tokens, output_tokens, least))

@@ -57,7 +57,7 @@ class Address(NamedTuple):
         if scheme not in {"redis", "rediss", "unix"} or kind not in {"", "cluster", "sentinel"}:
             raise ValueError(scheme)
         if not kind:
-            options = dict(parse_url(url))
+            options = _options(url)
             if not options.get("host") and not options.get("path"):
                 options["host"] = "localhost"
             return cls("server", (), "", options)
@@ -68,7 +68,7 @@ class Address(NamedTuple):
             raise ValueError(kind)
         path = f"/{database}" if kind == "sentinel" and database else ""
         plain = SplitResult(scheme, f"{user}{at}{nodes[0][0]}:{nodes[0][1]}", path, split.query, "")
-        options = dict(parse_url(plain.geturl()))
+        options = _options(plain.geturl())
         for name in ("host", "port"):
             options.pop(name, None)
         if options.pop("connection_class", None) is not None:
@@ -91,7 +91,8 @@ class Address(NamedTuple):
         """A client that blocks, `timeout_s` at each step at most. Nothing is connected yet."""
         options = self._bounded(timeout_s)
         if self.kind == "cluster":
-            nodes = [ClusterNode(host, port) for host, port in self.nodes]
+            node: Any = ClusterNode  # untyped
+            nodes = [node(host, port) for host, port in self.nodes]
             return RedisCluster(startup_nodes=nodes, **options)
         if self.kind == "sentinel":
             return self._sentinel(Sentinel, options).master_for(self.service)
@@ -130,6 +131,11 @@ class Address(NamedTuple):
             options["cluster_error_retry_attempts"] = 1
             options.pop("retry")
         return options
+
+
+def _options(url: str) -> dict[str, Any]:
+    read: Any = parse_url  # untyped
+    return dict(read(url))
 
 
 def _node(text: str, port: int) -> tuple[str, int]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.stores.redis.asking import Way
-    from ratelimit_guard.stores.redis.limiter import Part, RedisLimiter
+    from ratelimit_guard.stores.redis.limiter import RedisLimiter
+    from ratelimit_guard.stores.redis.part import Due, Part
 
 LEASE_S = 30.0
 """After which the server counts what a reservation has not spent as given back, unless its owner says that it lives."""
@@ -72,7 +73,12 @@ class RedisHold:
     """A reservation at the server. Safe to end from any thread, and in a forked child without effect."""
 
     def __init__(
-        self, limiter: RedisLimiter, parts: tuple[Part, ...], shares: list[Share], result: LimitResult, granted: int | None
+        self,
+        limiter: RedisLimiter,
+        parts: tuple[Part, ...],
+        shares: list[Share],
+        result: LimitResult,
+        granted: int | None,
     ) -> None:
         """`granted`: output that is reserved; None: nothing counts any. `shares` is empty for a refusal."""
         self._limiter, self._parts, self._shares = limiter, parts, shares
@@ -164,11 +170,13 @@ class RedisHold:
                 share.listed = max(0, min(output - spent, units))
         if not spent and self._granted is not None and output > self._granted:
             both = [(place, self._shares[index]) for place, index in enumerate(part.indices)]
-            backs = [(place, share.give_up(output - self._granted)) for place, share in both if share.unit in PAYS_OUTPUT]
+            backs = [
+                (place, share.give_up(output - self._granted)) for place, share in both if share.unit in PAYS_OUTPUT
+            ]
             self._limiter.note(part, [(place, 0, 0, 0, back) for place, back in backs])
 
     def _owe(self, part: Part, missing: int) -> None:
-        dues = []
+        dues: list[Due] = []
         for place, index in enumerate(part.indices):
             share = self._shares[index]
             if share.unit in PAYS_OUTPUT:
@@ -291,7 +299,9 @@ class RedisHold:
 class RedisSlot:
     """A permit at the server."""
 
-    def __init__(self, limiter: RedisLimiter, part: Part, result: LimitResult, held: list[tuple[int, Any, int, int]]) -> None:
+    def __init__(
+        self, limiter: RedisLimiter, part: Part, result: LimitResult, held: list[tuple[int, Any, int, int]]
+    ) -> None:
         """`held`: place, key, mark and life of each slot."""
         self._limiter, self._part, self.result, self._held = limiter, part, result, held
         self._process = os.getpid()

@@ -7,18 +7,18 @@ grow with the load. Each has a deadline from its opening on: nobody waits longer
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.stores.redis.failure import FAILED
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
+    from ratelimit_guard._core.remote import RemoteBatch
     from ratelimit_guard.stores.redis.line import AsyncLine
 
-    Put = Callable[[_remote.RemoteBatch], object]
+    Put = Callable[[RemoteBatch], object]
 
 IN_FLIGHT = 2
 """Batches under way: while the server works on one, this process reads or writes the other."""
@@ -89,7 +89,7 @@ class _Round:
 
     __slots__ = ("batch", "count", "futures", "skipped", "task", "timer")
 
-    def __init__(self, batch: _remote.RemoteBatch) -> None:
+    def __init__(self, batch: RemoteBatch) -> None:
         """`batch` may hold notes already, whose answers nobody waits for."""
         self.batch = batch
         self.skipped, self.count = len(batch), 0

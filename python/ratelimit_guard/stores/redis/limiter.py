@@ -1,4 +1,4 @@
-"""`RedisLimiter`: quotas whose counters are at a server. Each method is a way of questions, gone by a thread or a task."""
+"""`RedisLimiter`: quotas whose counters are at a server. A method is a way of questions, gone by a thread or a task."""
 
 from __future__ import annotations
 
@@ -55,7 +55,13 @@ class RedisLimiter:
     def _acquire(self, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> LimitResult:
         refuse_loop()
         known = self.store.refusals.get(self, keys, cost)
-        return known or ask(self.store, self.acquiring(keys, each, cost, confirmed))
+        if known is not None:
+            return known
+        if self.store.is_cluster or self._counts_slots:
+            return ask(self.store, self.acquiring(keys, each, cost, confirmed))
+        # The hot way: the same without a generator.
+        answer = self.store.ask_one(lambda batch: batch.acquire(self.remote, keys, cost))
+        return self.answered(answer, keys, each, cost, confirmed)
 
     async def acquire_async(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
         """`acquire` without blocking the loop."""
@@ -73,7 +79,9 @@ class RedisLimiter:
     ) -> LimitResult:
         """`acquire_each` without blocking the loop."""
         known = self.store.refusals.get(self, keys, cost)
-        return known or await ask_async(self.store, self.acquiring(keys, keys, cost, confirmed))
+        if known is not None:
+            return known
+        return await ask_async(self.store, self.acquiring(keys, keys, cost, confirmed))
 
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """What `acquire` would answer now."""
@@ -141,6 +149,7 @@ class RedisLimiter:
         return self._subsets[indices]
 
     def acquiring(self, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> Way[LimitResult]:
+        """The way of `acquire`; `each`: the key of every policy."""
         if self._counts_slots:
             msg = "policy counts concurrent-requests: use permit() instead of acquire()"
             raise UsageError(msg)
@@ -152,6 +161,7 @@ class RedisLimiter:
         return self.answered(answer, keys, each, cost, confirmed)
 
     def answered(self, answer: Any, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> LimitResult:
+        """What the answer means: the server's, or the failure policies'."""
         if type(answer) is not LimitResult:
             return self.failure.acquire(each, cost, confirmed)
         if not answer and self._forgets:

@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError
 
 from ratelimit_guard.errors import StoreError
 from ratelimit_guard.stores.redis.script import DECIDE, arguments
+from ratelimit_guard.stores.redis.wire import caller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -39,7 +40,7 @@ class SyncLine:
             return None
         try:
             if self._client is None:
-                self._client = state.address.client(state.budget_s)
+                self._client = caller(state.address, state.budget_s)
             args = arguments(batch, state.now_us())
             try:
                 reply = self._client.execute_command(*DECIDE.call(*args))

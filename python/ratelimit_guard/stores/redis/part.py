@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """Policies whose counters share a tag: all of a question's at a single server. `keys`: a tuple with one for each, or
-    one for all. `indices`: which of the question's policies they are.
+    """Policies whose counters share a tag: all of a question's at a single server. `keys`: a tuple with one for each,
+    or one for all. `indices`: which of the question's policies they are.
     """
 
     policies: RemotePolicies

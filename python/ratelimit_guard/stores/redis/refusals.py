@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_REFUSALS = 65_536
 """Remembered at a time, some 20 MB. They are of use for a second; when there are more, all are forgotten."""
 
+SLACK_S = 0.001
+"""By which it is forgotten early: who waits as told must not be refused by a rounding."""
+
 
 class Refusals:
     """By limiter, key and cost. Sound, because requests never come back before their time: only a reset or a raised
@@ -41,7 +44,7 @@ class Refusals:
 
     def put(self, limiter: object, keys: Any, cost: int, result: LimitResult) -> None:
         """Remember."""
-        wait = min(result.retry_after, self._longest_s)
+        wait = min(result.retry_after, self._longest_s) - SLACK_S
         if wait <= 0:
             return
         if len(self._known) >= MAX_REFUSALS:

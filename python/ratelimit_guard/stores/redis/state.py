@@ -122,7 +122,9 @@ class State:
         answers, reclaimed = batch.read(reply)
         self.reclaimed += reclaimed
         if FAILED in answers:
-            self.tell("damaged", "a key of ours holds what no ratelimit-guard wrote: see `ratelimit-guard store doctor`")
+            self.tell(
+                "damaged", "a key of ours holds what no ratelimit-guard wrote: see `ratelimit-guard store doctor`"
+            )
         return answers
 
     def failed(self, tag: int, error: BaseException) -> None:

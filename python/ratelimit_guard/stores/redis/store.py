@@ -121,6 +121,13 @@ class RedisStore:
         answers = self._sync.call(asked.tag, batch)
         return [FAILED] * len(asked.puts) if answers is None else answers[noted:]
 
+    def ask_one(self, put: Put) -> Any:
+        """The answer to one question, or `FAILED`; not of a cluster."""
+        batch = self.state.outbox.batch(0)
+        put(batch)
+        answers = self._sync.call(0, batch)
+        return FAILED if answers is None else answers[-1]
+
     async def ask_async(self, asked: Ask) -> list[Any]:
         """`ask` on the running loop, together with what other tasks ask."""
         lane = self.lane(asked.tag)
@@ -212,7 +219,7 @@ class RedisStore:
     # --- operators
 
     def stats(self) -> dict[str, int]:
-        """`live` counters of every namespace, `down` parts, `failures` of calls, `lost` notes. Scans the server's keys."""
+        """`live` counters of every namespace, `down` parts, `failures` of calls, `lost` notes. Scans all keys."""
         self.flush()
         state = self.state
         down = sum(breaker.is_open for breaker in state.breakers)

@@ -28,6 +28,89 @@ if not given then
   now = time[1] * 1000000 + time[2]
 end
 
+local first, last = 5 + 5 * p[4], #p
+local raw = counters > 0 and redis.call('MGET', unpack(KEYS, 1, counters)) or {}
+
+-- The usual batch: plain charges that all fit, of counters that stand as their policies say. One pass without a call;
+-- nil when it is not that, and then nothing was written.
+local function usual()
+  local reply, size, at, cells, lives = {now}, 1, first, {}, {}
+  while at <= last do
+    if p[at] ~= 7 then return nil end
+    local n = p[at + 2]
+    at, size = at + 3, size + 2
+    reply[size - 1], reply[size] = 1, 0
+    for _ = 1, n do
+      local key, rule, cost = p[at], 5 * p[at + 1], p[at + 2]
+      local kind, stamp, cell = p[rule], p[rule + 4], cells[key]
+      at = at + 3
+      if cost == 0 then return nil end
+      if not cell then
+        local value = raw[key]
+        if value then
+          cell = cmsgpack.unpack(value)
+          if cell[STAMP] ~= stamp or #cell ~= (kind == STRICT and 14 or 7) then return nil end
+        elseif redis.call('EXISTS', KEYS[key]) == 1 then
+          return nil
+        elseif kind == BUCKET then
+          cell = {stamp, p[rule + 3], p[rule + 2], nonce, now, p[rule + 1], 0}
+        elseif kind == STRICT then
+          local sub = ceil(p[rule + 2] / 8)
+          cell = {stamp, p[rule + 1], sub, nonce, floor(now / sub), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+        else
+          cell = {stamp, p[rule + 1], p[rule + 2], nonce, floor(now / p[rule + 2]), 0, 0}
+        end
+        cells[key] = cell
+      end
+      local limit, span, seen = cell[LIMIT], cell[SPAN], cell[SEEN]
+      local left, ends
+      if kind == BUCKET then
+        local fill = cell[FILL]
+        if now > seen then
+          fill, seen = max(0, fill - (now - seen) * cell[RATE] / span), now
+        end
+        fill = fill + cost
+        left = limit * (1 + EPS) - fill
+        if left < 0 then return nil end
+        cell[FILL], cell[SEEN] = fill, seen
+        ends = ceil(fill * span / cell[RATE]) + seen - now
+      else
+        local past = kind == STRICT and 8 or 1
+        local epoch = floor(now / span)
+        if epoch > seen then
+          for old = max(seen + 1, epoch - past), epoch do cell[RING + old % (past + 1)] = 0 end
+          cell[SEEN], seen = epoch, epoch
+        end
+        local units
+        if kind == STRICT then
+          units = cell[6] + cell[7] + cell[8] + cell[9] + cell[10] + cell[11] + cell[12] + cell[13] + cell[14]
+        else
+          local rest = (seen + 1) * span - max(now, seen * span)
+          units = ceil(cell[RING + (seen + 1) % 2] * rest / span) + cell[RING + seen % 2]
+        end
+        left = limit - units - cost
+        if left < 0 then return nil end
+        local place = RING + seen % (past + 1)
+        cell[place] = cell[place] + cost
+        ends = (seen + past + 1) * span - now
+      end
+      lives[key] = ends
+      reply[size + 1], reply[size + 2], reply[size + 3] = limit, floor(left), ends
+      size = size + 3
+    end
+  end
+  for key, ends in pairs(lives) do
+    local life = ends + MARGIN
+    if given then life = max(life, SEASONED) end
+    redis.call('SET', KEYS[key], cmsgpack.pack(cells[key]), 'PX', ceil(life / 1000))
+  end
+  reply[size + 1] = 0
+  return cmsgpack.pack(reply)
+end
+
+local fine, told = pcall(usual)
+if fine and told then return told end
+
 local rules, at = {}, 5
 for index = 1, p[4] do
   local kind, limit, window, burst, stamp = p[at], p[at + 1], p[at + 2], p[at + 3], p[at + 4]
@@ -37,8 +120,7 @@ for index = 1, p[4] do
   at = at + 5
 end
 
-local cells, raw, dirty, damaged = {}, nil, {}, {}
-if counters > 0 then raw = redis.call('MGET', unpack(KEYS, 1, counters)) end
+local cells, dirty, damaged = {}, {}, {}
 
 local function holds_at(index) return index > 0 and KEYS[counters + index] or nil end
 
@@ -284,27 +366,11 @@ end
 
 local gate = true
 
--- {gate, want, least, account, reservation, lease, firm, spent, receipts, n, n × {key, rule, fixed, pays, holds}}: all
--- parts pay or none does. Gate: 1, this one opens or closes it; 2, nothing is done behind a closed one.
-local function charge()
-  local opens, watches, want, least, account = p[at] == 1, p[at] == 2, p[at + 1], p[at + 2], p[at + 3]
-  local id, till, firm, spent = p[at + 4], now + p[at + 5], p[at + 6], p[at + 7]
-  local receipts, n = p[at + 8] == 1, p[at + 9]
-  at = at + 10
-  local parts, whole = {}, true
-  for index = 1, n do
-    local part = {key = p[at], rule = rules[p[at + 1]], fixed = p[at + 2], pays = p[at + 3] == 1, holds = holds_at(p[at + 4])}
-    at, parts[index] = at + 5, part
-    if not cell_of(part.key, part.rule) then whole = false end
-  end
-  if watches and not gate then return say(2) end
-  if not whole then
-    if opens then gate = false end
-    return say(3)
-  end
+-- All parts pay or none does; the answers. `want` beyond `least` is output that may be had, `call` who asks for it.
+local function pay(parts, n, least, want, opens, call)
   local out, past = room(parts, n, least, want), nil
-  if not out and id > 0 then
-    past = look_past(parts, n, least, account)
+  if not out and call and call.id > 0 then
+    past = look_past(parts, n, least, call.account)
     if past then out = room(parts, n, least, want) or least end
   end
   if opens then gate = out ~= nil end
@@ -316,36 +382,85 @@ local function charge()
   say(out)
   for index = 1, n do
     local part = parts[index]
-    local key, cell, rule = part.key, cells[part.key], part.rule
-    local taken = take(key, cell, rule, part.fixed + (part.pays and out or 0))
+    local cell, rule = cells[part.key], part.rule
+    local taken = take(part.key, cell, rule, part.fixed + (part.pays and out or 0))
     say(cell[LIMIT])
     say(remaining(cell, rule))
     say(reset_after(cell, rule))
-    if receipts then
-      say(taken)
-      say(cell[SEEN])
-      say(cell[BORN])
-    end
-    if id > 0 and part.pays and part.holds and out > spent then
-      local hold = {account, min(out - spent, taken), cell[SEEN], cell[BORN], till, firm}
-      redis.call('HSET', part.holds, id, cmsgpack.pack(hold))
-      local lives = ceil(max(till - now, rule.window * 9 / 8) / 1000) + 1000
-      redis.call('PEXPIRE', part.holds, given and max(lives, SEASONED / 1000) or lives)
+    if call then
+      if call.receipts then
+        say(taken)
+        say(cell[SEEN])
+        say(cell[BORN])
+      end
+      if call.id > 0 and part.pays and part.holds and out > call.spent then
+        local till = now + call.lease
+        local hold = {call.account, min(out - call.spent, taken), cell[SEEN], cell[BORN], till, call.firm}
+        redis.call('HSET', part.holds, call.id, cmsgpack.pack(hold))
+        local lives = ceil(max(call.lease, rule.window * 9 / 8) / 1000) + 1000
+        redis.call('PEXPIRE', part.holds, given and max(lives, SEASONED / 1000) or lives)
+      end
     end
   end
+end
+
+-- Counters as they are now; false when one of them is not ours.
+local function known(parts, n)
+  local whole = true
+  for index = 1, n do
+    if not cell_of(parts[index].key, parts[index].rule) then whole = false end
+  end
+  return whole
+end
+
+-- Is there nothing to be done, because the gate is closed or a counter damaged? Then it is said.
+local function is_barred(parts, n, opens, watches)
+  local whole = known(parts, n)
+  if watches and not gate then
+    say(2)
+  elseif not whole then
+    if opens then gate = false end
+    say(3)
+  end
+  return (watches and not gate) or not whole
+end
+
+-- {gate, want, least, account, reservation, lease, firm, spent, receipts, n, n × {key, rule, fixed, pays, holds}}
+-- Gate: 1, this one opens or closes it; 2, nothing is done behind a closed one.
+local function charge()
+  local opens, watches, want, least = p[at] == 1, p[at] == 2, p[at + 1], p[at + 2]
+  local call = {account = p[at + 3], id = p[at + 4], lease = p[at + 5], firm = p[at + 6], spent = p[at + 7]}
+  call.receipts = p[at + 8] == 1
+  local parts, n = {}, p[at + 9]
+  at = at + 10
+  for index = 1, n do
+    parts[index] =
+      {key = p[at], rule = rules[p[at + 1]], fixed = p[at + 2], pays = p[at + 3] == 1, holds = holds_at(p[at + 4])}
+    at = at + 5
+  end
+  if not is_barred(parts, n, opens, watches) then pay(parts, n, least, want, opens, call) end
+end
+
+-- {gate, n, n × {key, rule, cost}}: nothing of it is ever given back.
+local function plain()
+  local opens, watches, n, parts = p[at] == 1, p[at] == 2, p[at + 1], {}
+  at = at + 2
+  for index = 1, n do
+    parts[index] = {key = p[at], rule = rules[p[at + 1]], fixed = p[at + 2], pays = false}
+    at = at + 3
+  end
+  if not is_barred(parts, n, opens, watches) then pay(parts, n, 0, 0, opens, nil) end
 end
 
 -- {n, n × {key, rule, cost}}
 local function peek()
   local n, parts = p[at], {}
   at = at + 1
-  local whole = true
   for index = 1, n do
     parts[index] = {key = p[at], rule = rules[p[at + 1]], fixed = p[at + 2], pays = false}
-    if not cell_of(parts[index].key, parts[index].rule) then whole = false end
     at = at + 3
   end
-  if not whole then return say(3) end
+  if not known(parts, n) then return say(3) end
   say(0)
   assess(parts, n, 0)
 end
@@ -416,8 +531,7 @@ local function beat()
   say(1)
 end
 
-local verbs = {charge, peek, reset, settle, renew, beat}
-local last = #p
+local verbs = {charge, peek, reset, settle, renew, beat, plain}
 while at <= last do
   local verb = p[at]
   at = at + 1

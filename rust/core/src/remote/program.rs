@@ -102,11 +102,30 @@ impl Program {
         receipts: bool,
     ) -> Result<(), Error> {
         check_keys(policies, keys)?;
+        if !receipts && extra == 0 {
+            self.plain(policies, keys, cost, gate);
+            return Ok(());
+        }
         let header = Header { gate, want: extra, least: 0, call: Call::default(), spent: 0, receipts };
         let unit = |index: usize| policies.entries()[index].quota.unit();
         let fixed = |index: usize| if unit(index) == Unit::ConcurrentRequests { 1 } else { cost };
         self.parts(policies, keys, &header, |index| (fixed(index), extra > 0));
         Ok(())
+    }
+
+    /// A charge of which nothing is given back: as few numbers as it takes.
+    fn plain(&mut self, policies: &Arc<Policies>, keys: &[Digest], cost: u64, gate: Gate) {
+        let rules = self.rules(policies);
+        for number in [7, gate as u64, keys.len() as u64] {
+            self.body.put(number);
+        }
+        for (index, &key) in keys.iter().enumerate() {
+            let counter = self.counter(policies, index, key);
+            for number in [counter, rules + index as u64, cost] {
+                self.body.put(number);
+            }
+        }
+        self.ask(policies, Kind::Plain);
     }
 
     /// Reserve what a call of a model needs. What it pays of each policy besides output is returned.
