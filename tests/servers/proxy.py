@@ -52,8 +52,9 @@ class _Way:
     def reset(self) -> None:
         """No farewell, on either side."""
         for writer in self._writers:
-            if (ours := writer.get_extra_info("socket")) is not None:  # None: ended by now
-                ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            if (ours := writer.get_extra_info("socket")) is not None:
+                with contextlib.suppress(OSError):  # ended by now
+                    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     async def _pass(

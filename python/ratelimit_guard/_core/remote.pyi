@@ -122,5 +122,5 @@ class RemoteBatch:
         a closed gate; `NotImplemented` where a key holds what is not ours. `StoreError` for what is no reply.
         """
 
-def aged(result: LimitResult, seconds: float) -> LimitResult:
-    """A result as it stands so much later, when nothing was taken."""
+def aged(result: LimitResult, seconds: float, spare: int = 0) -> LimitResult:
+    """A result as it stands so much later, when nothing was taken and so many units more are free."""

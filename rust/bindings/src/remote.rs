@@ -350,10 +350,11 @@ fn told<'py>(py: Python<'py>, answer: Answered, names: &Arc<[PolicyName]>) -> Py
     }
 }
 
-/// A refusal as it stands so much later.
+/// A result as it stands so much later, with so many units more that are free.
 #[pyfunction]
-fn aged(result: &Bound<'_, LimitResult>, seconds: f64) -> LimitResult {
-    result.get().aged(Nanos((seconds.clamp(0.0, 1e9) * 1e9) as u64))
+#[pyo3(signature = (result, seconds, spare = 0))]
+fn aged(result: &Bound<'_, LimitResult>, seconds: f64, spare: u64) -> LimitResult {
+    result.get().aged(Nanos((seconds.clamp(0.0, 1e9) * 1e9) as u64), spare)
 }
 
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {

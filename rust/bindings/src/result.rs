@@ -51,12 +51,13 @@ impl LimitResult {
     }
 
     /// The same after some time in which nothing was taken; a refusal stays one.
-    pub fn aged(&self, time: Nanos) -> Self {
+    pub fn aged(&self, time: Nanos, spare: u64) -> Self {
         let later = |answer: &Answer| {
             let left =
                 |span: Nanos| if span == Nanos::NEVER { span } else { (span - time).max(Nanos(u64::from(span.0 > 0))) };
             let (reset_after, retry_after) = (left(answer.reset_after), left(answer.retry_after));
-            Answer { reset_after, retry_after, ..*answer }
+            let remaining = answer.remaining.saturating_add(spare).min(answer.limit);
+            Answer { remaining, reset_after, retry_after, ..*answer }
         };
         let outcome = match &self.outcome.answers {
             Answers::One([answer]) => Outcome::one(later(answer)),

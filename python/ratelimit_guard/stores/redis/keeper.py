@@ -29,6 +29,7 @@ class Keeper:
         """No thread runs yet."""
         self._store = weakref.ref(store)
         self._process = 0
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._wake = threading.Event()
 
@@ -44,17 +45,20 @@ class Keeper:
                 return
             self._wake = threading.Event()
             name = "ratelimit-guard-store"
-            threading.Thread(target=run, args=(self._store, self._wake), name=name, daemon=True).start()
+            self._thread = threading.Thread(target=run, args=(self._store, self._wake), name=name, daemon=True)
+            self._thread.start()
             self._process = os.getpid()
 
     def forget(self) -> None:
         """After a fork: the thread is the parent's."""
-        self._lock, self._wake, self._process = threading.Lock(), threading.Event(), 0
+        self._lock, self._wake, self._process, self._thread = threading.Lock(), threading.Event(), 0, None
 
-    def stop(self) -> None:
-        """Let the thread end."""
-        self._process = 0
+    def stop(self, wait_s: float = 0.0) -> None:
+        """Let the thread end, and wait so long for it."""
+        thread, self._thread = self._thread, None
         self._wake.set()
+        if thread is not None and wait_s and thread is not threading.current_thread():
+            thread.join(wait_s)
 
 
 def run(reference: weakref.ref[RedisStore], wake: threading.Event) -> None:
@@ -69,6 +73,8 @@ def run(reference: weakref.ref[RedisStore], wake: threading.Event) -> None:
             return
         if is_woken and not store.is_down:
             wake.wait(GATHER_S)
+            if store.is_closed:
+                return
             wake.clear()
         pause = store.round()
         del store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import LimitResult
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.store import RedisStore
 
 
+_NUMBERS = count(1)
+
+
 class RedisLimiter:
     """Policies bound to a `RedisStore`; the contract is `RemoteLimiter`."""
 
     def __init__(self, store: RedisStore, namespace: str, policies: Sequence[Policy]) -> None:
         """`ConfigError` for none, more than 16, or two of one name."""
-        self.store = store
+        self.store, self.number = store, next(_NUMBERS)
         self.remote = _remote.RemotePolicies(namespace, [(policy.name, policy.quota) for policy in policies])
         self.failure = Failure(self.remote, namespace, policies, store.fallback)
         self.units = self.remote.units
@@ -60,28 +64,47 @@ class RedisLimiter:
         if self.store.is_cluster or self._counts_slots:
             return ask(self.store, self.acquiring(keys, each, cost, confirmed))
         # The hot way: the same without a generator.
-        answer = self.store.ask_one(lambda batch: batch.acquire(self.remote, keys, cost))
-        return self.answered(answer, keys, each, cost, confirmed)
+        part, extra = Part(self.remote, keys, 0, self._whole), 0
+        if self.store.allotments is not None and self._forgets:
+            taken = self.store.allotments.take(self, keys, cost)
+            if taken is not None:
+                return taken
+            extra = self.store.allotments.wanted(self, keys)
+        answer = self.store.ask_one(part.acquire(cost, receipts=extra > 0, extra=extra))
+        return self.answered(self._kept(part, answer), keys, each, cost, confirmed)
 
     async def acquire_async(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> LimitResult:
         """`acquire` without blocking the loop."""
-        known = self.store.refusals.get(self, key, cost)
-        if known is not None:
-            return known
-        if self.store.is_cluster or self._counts_slots:
-            return await ask_async(self.store, self.acquiring(key, (key,) * len(self._whole), cost, confirmed))
-        # The hot way: the same without a generator.
-        answer = await self.store.lane(0).ask(lambda batch: batch.acquire(self.remote, key, cost))
-        return self.answered(answer, key, (key,) * len(self._whole), cost, confirmed)
+        return await self._acquire_async(key, (key,) * len(self._whole), cost, confirmed)
 
     async def acquire_each_async(
         self, keys: tuple[str | bytes, ...], cost: int = 1, confirmed: bool = True
     ) -> LimitResult:
         """`acquire_each` without blocking the loop."""
+        return await self._acquire_async(keys, keys, cost, confirmed)
+
+    async def _acquire_async(self, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> LimitResult:
         known = self.store.refusals.get(self, keys, cost)
         if known is not None:
             return known
-        return await ask_async(self.store, self.acquiring(keys, keys, cost, confirmed))
+        if self.store.is_cluster or self._counts_slots:
+            return await ask_async(self.store, self.acquiring(keys, each, cost, confirmed))
+        # The hot way: the same without a generator.
+        part, extra = Part(self.remote, keys, 0, self._whole), 0
+        if self.store.allotments is not None and self._forgets:
+            taken = self.store.allotments.take(self, keys, cost)
+            if taken is not None:
+                return taken
+            extra = self.store.allotments.wanted(self, keys)
+        answer = await self.store.lane(0).ask(part.acquire(cost, receipts=extra > 0, extra=extra))
+        return self.answered(self._kept(part, answer), keys, each, cost, confirmed)
+
+    def _kept(self, part: Part, answer: Any) -> Any:
+        """A result without what was taken ahead."""
+        if type(answer) is not tuple or self.store.allotments is None:
+            return answer
+        self.store.kept_ahead()
+        return self.store.allotments.got(self, part, answer)
 
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """What `acquire` would answer now."""
@@ -229,7 +252,7 @@ class RedisLimiter:
     def reserving(self, asked: Reserving) -> Way[Any]:
         """The way of `reserve`."""
         parts = self.parts(asked.keys)
-        self.number(asked)
+        self.enlist(asked)
         if len(parts) == 1:
             [answer] = yield Ask(parts[0].tag, (asked.put(parts[0], self.lease_us),))
             return self.reserved(asked, parts[0], answer)
@@ -240,7 +263,7 @@ class RedisLimiter:
             return self._held_here(asked)
         return self._hold(asked, parts, result, paid)
 
-    def number(self, asked: Reserving) -> None:
+    def enlist(self, asked: Reserving) -> None:
         """Give it a number by which the server lists what it has not spent, where output is counted."""
         asked.number = int.from_bytes(os.urandom(6), "big") + 1 if self._is_listed else 0
 

@@ -73,7 +73,7 @@ def _reserving(bill: Bill) -> Reserving | None:
 
 def _reserve(bill: Bill, part: Any, reserving: Reserving, passes: int) -> Put:
     limiter = _limiter(bill)
-    limiter.number(reserving)
+    limiter.enlist(reserving)
     put: Put = reserving.put(part, limiter.lease_us, passes)
     return put
 

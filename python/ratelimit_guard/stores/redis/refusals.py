@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.stores.redis.limiter import RedisLimiter
 
 MAX_REFUSALS = 65_536
 """Remembered at a time, some 20 MB. They are of use for a second; when there are more, all are forgotten."""
@@ -28,21 +29,21 @@ class Refusals:
         self._now, self._longest_s = now, longest_s
         self._known: dict[tuple[int, Any, int], tuple[float, float, LimitResult]] = {}
 
-    def get(self, limiter: object, keys: Any, cost: int) -> LimitResult | None:
+    def get(self, limiter: RedisLimiter, keys: Any, cost: int) -> LimitResult | None:
         """The refusal, with the wait that is left; None: ask."""
         if not self._known:
             return None
-        found = self._known.get((id(limiter), keys, cost))
+        found = self._known.get((limiter.number, keys, cost))
         if found is None:
             return None
         told_at, until, result = found
         now = self._now()
         if not told_at <= now < until:
-            self._known.pop((id(limiter), keys, cost), None)
+            self._known.pop((limiter.number, keys, cost), None)
             return None
         return _remote.aged(result, now - told_at)
 
-    def put(self, limiter: object, keys: Any, cost: int, result: LimitResult) -> None:
+    def put(self, limiter: RedisLimiter, keys: Any, cost: int, result: LimitResult) -> None:
         """Remember."""
         wait = min(result.retry_after, self._longest_s) - SLACK_S
         if wait <= 0:
@@ -50,7 +51,7 @@ class Refusals:
         if len(self._known) >= MAX_REFUSALS:
             self._known.clear()
         now = self._now()
-        self._known[id(limiter), keys, cost] = (now, now + wait, result)
+        self._known[limiter.number, keys, cost] = (now, now + wait, result)
 
     def clear(self) -> None:
         """Forget all."""

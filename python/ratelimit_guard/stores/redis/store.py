@@ -13,6 +13,7 @@ from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.stores.memory import MemoryStore
 from ratelimit_guard.stores.redis.address import Address
+from ratelimit_guard.stores.redis.allotments import Allotments
 from ratelimit_guard.stores.redis.asking import ask, ask_async, is_on_loop, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED
 from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter, probe
@@ -40,17 +41,20 @@ DEFAULT_BUDGET_S = 0.025
 """Of a decision: what a call of a model, which takes a second, does not feel."""
 REFUSAL_CACHE_S = 1.0
 RENEWALS_AT_ONCE = 128
+ENDS_S = 2.0
+"""Seconds in which the keeper has to end: it may wait for the server."""
 
 
 class RedisStore:
     """Counters at a Redis (6.2 and later) or Valkey server, a cluster, or behind Sentinel.
 
-    `url`: `redis://`, `rediss://` (TLS), `unix://`, `redis+cluster://host,host` or `redis+sentinel://host,host/service`,
-    with credentials and options as redis-py reads them. A decision takes one call of the server; tasks of one loop that
-    ask at the same time share it. `budget_s` is the longest that a decision waits; after that, or while the server is
-    away, each policy's `on_store_failure` holds, `local` by counting in `fallback` (without one a `MemoryStore`).
-    Refusals of requests are remembered for up to `refusal_cache_s`. `on_event` hears when the server goes and comes.
-    Time is the server's; `clock` is for tests.
+    `url`: `redis://`, `rediss://` (TLS), `unix://`, `redis+cluster://host,host` or
+    `redis+sentinel://host,host/service`, with credentials and options as redis-py reads them. A decision takes one call
+    of the server; tasks of one loop that ask at the same time share it. `budget_s` is the longest that a decision
+    waits; after that, or while the server is away, each policy's `on_store_failure` holds, `local` by counting in
+    `fallback` (without one a `MemoryStore`). Refusals of requests are remembered for up to `refusal_cache_s`. With an
+    `allotment` a process takes so many units of a hot key ahead: then a window may admit the limit and one allotment
+    for each process. `on_event` hears when the server goes and comes. Time is the server's; `clock` is for tests.
 
     Building it connects, for a second at most. `ConfigError` for a url that names no server; `StoreError` when a server
     answers that will never do: wrong password, no permission, a replica, too old. One that is away is no error.
@@ -63,6 +67,7 @@ class RedisStore:
         budget_s: float = DEFAULT_BUDGET_S,
         fallback: Store | None = None,
         refusal_cache_s: float = REFUSAL_CACHE_S,
+        allotment: int = 0,
         clock: ManualClock | None = None,
         on_event: Callable[[StoreEvent], object] | None = None,
     ) -> None:
@@ -73,6 +78,7 @@ class RedisStore:
         self.state = State(Address.parse(url), budget_s, clock, on_event, monotonic)
         self.fallback: Store = MemoryStore(clock=clock) if fallback is None else fallback
         self.refusals = Refusals(self.state.now_s, refusal_cache_s)
+        self.allotments = Allotments(allotment, self.state.now_s) if allotment > 0 else None
         self.is_cluster, self.is_closed = self.state.address.is_cluster, False
         self.server = Server(self.state)
         self._sync = SyncLine(self.state)
@@ -156,14 +162,21 @@ class RedisStore:
             if wakes and not is_on_loop():
                 self.flush()
         elif wakes:
-            self._keeper.wake()
+            self._wake()
 
     def holds(self, hold: RedisHold) -> None:
         """It has to be renewed as long as it is open."""
         if hold.is_metered:
             self._held.add(hold)
-            if not self.state.is_timed:
-                self._keeper.wake()
+            self._wake()
+
+    def kept_ahead(self) -> None:
+        """Units are held that may have to be given back."""
+        self._wake()
+
+    def _wake(self) -> None:
+        if not (self.state.is_timed or self.is_closed):
+            self._keeper.wake()
 
     @property
     def is_down(self) -> bool:
@@ -175,11 +188,12 @@ class RedisStore:
     def round(self) -> float | None:
         """What the keeper does: probes, notes, renewals. Seconds until the next round; None: when woken."""
         self._probe()
+        is_ahead = self.allotments is not None and self.allotments.give_back()
         self.flush()
         self.keep()
         if self.is_down:
             return PROBE_S
-        waits = any(hold.is_open for hold in list(self._held)) or self.state.outbox.waiting()
+        waits = is_ahead or any(hold.is_open for hold in list(self._held)) or self.state.outbox.waiting()
         return ROUND_S if waits else None
 
     def _probe(self) -> None:
@@ -233,9 +247,11 @@ class RedisStore:
 
     def close(self) -> None:
         """Send what was noted and end this process's connections; those of loops end with their loops."""
-        self.flush()
         self.is_closed = True
-        self._keeper.stop()
+        self._keeper.stop(ENDS_S)
+        if self.allotments is not None:
+            self.allotments.give_back(everything=True)
+        self.flush()
         self._sync.close()
         self.server.close()
 
@@ -251,6 +267,8 @@ class RedisStore:
         self._lock = threading.Lock()
         self._lanes, self._lines = (None, {}), weakref.WeakKeyDictionary()
         self.state.outbox.forget()
+        if self.allotments is not None:
+            self.allotments.forget()
         self._sync.forget()
         self.server.forget()
         self._keeper.forget()
@@ -270,8 +288,8 @@ def _after_fork() -> None:
 
 def _at_exit() -> None:
     for store in list(_STORES):
-        if not store.is_closed and store.state.outbox.waiting():
-            store.flush()
+        if not store.is_closed:
+            store.close()
 
 
 os.register_at_fork(after_in_child=_after_fork)
