@@ -93,7 +93,8 @@ class RateLimitMiddleware:
     async def _call(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         """Before the body what needs none, then the body, then the app, and at last what it used."""
         dialect, refuse = call.dialect, call.refuse
-        if (early := await call.early_async()) is not None:
+        is_local = call.plan.rules.remote is None
+        if (early := call.early() if is_local else await call.early_async()) is not None:
             await _answer(send, refuse(early))
             return
         body = None
@@ -108,7 +109,8 @@ class RateLimitMiddleware:
                 await _answer(send, unreadable)
                 return
         try:
-            checked = await (call.check_async() if body is None else call.check_async(body.bytes, body.size))
+            seen = (None, 0) if body is None else (body.bytes, body.size)
+            checked = call.check(*seen) if is_local else await call.check_async(*seen)
             if body is not None and checked.replacement is not None:
                 scope, receive = body.replaced(checked.replacement)
             response = _Passing(send, self.guard.fields(checked.decision, dialect), refuse, call)

@@ -105,8 +105,10 @@ class Compiled:
         policies = [self._policy(name) for name in enforced]
         costs = (route.cost, route.message_cost) if route else (1, 0)
         detector = self.config.detector if (route.body if route else is_prompted) else None
+        charge = self._charge(enforced, label)
+        is_alone = not (metered or modes["shadow"]) and self._remote is None
         return Rules(
-            self._charge(enforced, label),
+            charge,
             tuple([Charge(*self._parts((name,), label)) for name in modes["shadow"]]),
             *costs,
             label,
@@ -119,6 +121,7 @@ class Compiled:
             early=self._charge(early, label),
             dialect=None if route is None else _dialect(route),
             remote=self._remote,
+            acquire=charge.acquire if charge is not None and is_alone else None,
         )
 
     def _budgets(self, policies: list[Policy], detector: DetectorSection) -> Budgets:

@@ -18,6 +18,7 @@ except ModuleNotFoundError as missing:
     text = "a guard needs pydantic: pip install 'ratelimit-guard[guard]'"
     raise ImportError(text) from missing
 
+from ratelimit_guard._records import new
 from ratelimit_guard.call import Call
 from ratelimit_guard.compiled import BY_MODEL, Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
@@ -232,7 +233,7 @@ class Guard:
     ) -> Payment:
         """What is to be paid for a request whose prompt `watch` has seen: a restricted one pays from its budget too."""
         restriction = None if watch is None else watch.restriction(inspection, plan.tenant)
-        made = Payment(request, plan, cost, spending, watch, inspection, restriction)
+        made: Payment = new(Payment, (request, plan, cost, spending, watch, inspection, restriction, b"", True))
         if restriction is None or watch is None:
             return made
         is_blocked = plan.tenant.blocked or restriction.reaches("block")
@@ -244,7 +245,8 @@ class Guard:
         """Decide and tell, after `payment` was paid. A degraded request gets another `body`."""
         request, plan, cost, restriction = payment.request, payment.plan, payment.cost, payment.restriction
         if restriction is None or payment.watch is None:
-            return Checked(self._decided(request, plan, cost, paid), payment.inspection)
+            checked: Checked = new(Checked, (self._decided(request, plan, cost, paid), payment.inspection, None))
+            return checked
         result, shadow = paid
         field = plan.policy_field(restriction)
         decision = decide(plan.tenant, result, shadow, field, restriction, payment.challenge)

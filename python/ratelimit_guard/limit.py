@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.guard import Guard
     from ratelimit_guard.payment import Paid, Payment
+    from ratelimit_guard.rules import Plan
 
     Body = bytes | str | Sequence[Mapping[str, Any]]
+    Asked = tuple[Request | None, Plan, int]
+    Ask = Callable[[tuple[Any, ...], dict[str, Any]], Asked]
 
 
 def limit(
@@ -52,31 +55,51 @@ def limit(
     def charge_for(module: str, function: str, *, is_async: bool) -> Charge:
         name = f"{module}:{function}"
 
-        def payment(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payment:
+        def asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
             who = find_request(args, kwargs) if tenant is None else _identity(tenant, account, args, kwargs)
             if who is None:
                 msg = f"{name}: no request among the arguments: write limit(tenant=...)"
                 raise UsageError(msg)
             plan = guard.plan_for(who, policies, name, is_prompted=prompt is not None)
             request = who if isinstance(who, Request) else None
-            units = cost(*args, **kwargs) if callable(cost) else cost
-            watch = None if prompt is None else guard.watch(plan)
-            if prompt is None or watch is None:
-                return guard.payment(request, plan, units)
-            inspection = watch.live.inspect(body_of(prompt(*args, **kwargs)), plan.tenant)
-            return guard.payment(request, plan, units, None, watch, inspection)
+            return request, plan, cost(*args, **kwargs) if callable(cost) else cost
 
-        def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            due = payment(args, kwargs)
-            _admit(guard, due, due.pay())
-
-        async def charge_async(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            due = payment(args, kwargs)
-            _admit(guard, due, await due.pay_async())
-
-        return charge_async if is_async and remote_of(guard.store) is not None else charge
+        waits = is_async and remote_of(guard.store) is not None
+        return _charge(guard, asked, waits=waits) if prompt is None else _watched(guard, asked, prompt, waits=waits)
 
     return lambda function: limited(function, charge_for)
+
+
+def _charge(guard: Guard, asked: Ask, *, waits: bool) -> Charge:
+    def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        admit(guard.charge(*asked(args, kwargs)))
+
+    async def charge_async(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        admit(await guard.charge_async(*asked(args, kwargs)))
+
+    return charge_async if waits else charge
+
+
+def _watched(guard: Guard, asked: Ask, prompt: Callable[..., Body], *, waits: bool) -> Charge:
+    """Of a function whose prompts the detector sees, where there is one."""
+
+    def payment(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payment:
+        request, plan, units = asked(args, kwargs)
+        watch = guard.watch(plan)
+        if watch is None:
+            return guard.payment(request, plan, units)
+        inspection = watch.live.inspect(body_of(prompt(*args, **kwargs)), plan.tenant)
+        return guard.payment(request, plan, units, None, watch, inspection)
+
+    def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        due = payment(args, kwargs)
+        _admit(guard, due, due.pay())
+
+    async def charge_async(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        due = payment(args, kwargs)
+        _admit(guard, due, await due.pay_async())
+
+    return charge_async if waits else charge
 
 
 def _admit(guard: Guard, payment: Payment, paid: Paid) -> None:

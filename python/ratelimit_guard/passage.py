@@ -33,9 +33,9 @@ Used: TypeAlias = "tuple[int, int, tuple[int | None, int | None], int, int, bool
 class Passage:
     """Fed with the response's start and pieces; says what to send in their place.
 
-    After `cut` nothing more may be sent. While a top-up is `due` the rest of a piece waits for `top_up`, whose answer
-    is what more to send of it: of counters in memory none ever is. `answer` is there for a success that is read. `began`: the server took the
-    start of the response; before that nobody has been given anything.
+    After `cut` nothing more may be sent. While a top-up is `due` the rest of a piece waits for `top_up`, which says
+    what more to send of it; of counters in memory none ever is. `answer` is there for a success that is read. `began`:
+    the server took the start of the response; before that nobody has been given anything.
     """
 
     def __init__(

@@ -36,17 +36,18 @@ def pay(plan: Plan, cost: int, spending: Spending | None = None, restriction: Re
     rules, tenant = plan.rules, plan.tenant
     if tenant.blocked:
         return UNPAID
+    if rules.acquire is not None and restriction is None:
+        return rules.acquire(plan.keys, cost, tenant.confirmed), ()
     if rules.remote is not None:
-        due = Due.of(plan, cost, spending, restriction)
-        return due.answered(rules.remote.pay(due.bills, gate=due.gate)) if due.bills else UNPAID
+        return Due.of(plan, cost, spending, restriction).pay(rules.remote)
     if spending is None and rules.metered:
         spending = Spending()
     charge, keys = (rules.enforced, plan.keys) if restriction is None else plan.enforced(restriction)
     result = None if charge is None else charge.take(keys, cost, tenant, spending)
     # What is refused does not run, so it must not count for a policy that is tried out.
-    if (restriction is None and not rules.shadow) or (result is not None and not result.allowed):
+    if (result is not None and not result.allowed) or not (rules.shadow or restriction):
         return result, ()
-    watching = plan.watching(restriction)
+    watching = zip(rules.shadow, plan.shadow_keys, strict=True) if restriction is None else plan.watching(restriction)
     return result, tuple([charge.take(keys, cost, tenant, spending, watches=True) for charge, keys in watching])
 
 
@@ -57,8 +58,7 @@ async def pay_async(
     remote = plan.rules.remote
     if remote is None or plan.tenant.blocked:
         return pay(plan, cost, spending, restriction)
-    due = Due.of(plan, cost, spending, restriction)
-    return due.answered(await remote.pay_async(due.bills, gate=due.gate)) if due.bills else UNPAID
+    return await Due.of(plan, cost, spending, restriction).pay_async(remote)
 
 
 def peek(plan: Plan) -> LimitResult | None:

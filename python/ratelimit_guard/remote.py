@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ratelimit_guard._core import LimitResult
@@ -88,7 +89,22 @@ class Due(NamedTuple):
         bills = [Bill(charge.remote, keys, cost, tenant.confirmed, ask, tenant.account) for charge, keys in asked]
         return cls(bills, enforced is not None, spending)
 
-    def answered(self, answers: Sequence[LimitResult | RemoteHold]) -> Paid:
+    def pay(self, store: RemoteStore) -> Paid:
+        """The one round trip; none for nothing."""
+        return self._answered(store.pay(self.bills, gate=self.gate) if self.bills else ())
+
+    async def pay_async(self, store: RemoteStore) -> Paid:
+        """`pay` without blocking the loop. Who is cancelled meanwhile holds nothing once the answer is there."""
+        if not self.bills or self.bills[0].ask is None:
+            return self._answered(await store.pay_async(self.bills, gate=self.gate) if self.bills else ())
+        paying = asyncio.ensure_future(store.pay_async(self.bills, gate=self.gate))
+        try:
+            return self._answered(await asyncio.shield(paying))
+        except asyncio.CancelledError:
+            paying.add_done_callback(_give_back)
+            raise
+
+    def _answered(self, answers: Sequence[LimitResult | RemoteHold]) -> Paid:
         """The answers of the policies; what is held goes to the spending, or is free at once."""
         results = [self._kept(answer, watches=number >= self.gate) for number, answer in enumerate(answers)]
         return _split(results, gate=self.gate)
@@ -100,6 +116,14 @@ class Due(NamedTuple):
             return self.spending.hold(answer, watches=watches)
         answer.settle()
         return answer.result
+
+
+def _give_back(paying: asyncio.Future[list[LimitResult | RemoteHold]]) -> None:
+    if paying.cancelled() or paying.exception() is not None:
+        return
+    for answer in paying.result():
+        if not isinstance(answer, LimitResult):
+            answer.release()
 
 
 def _split(results: list[LimitResult], *, gate: bool) -> Paid:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
-
-from ratelimit_guard.stores import BoundLimiter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,23 +16,23 @@ if TYPE_CHECKING:
     from ratelimit_guard.tenant import Tenant
 
     Partition = Callable[[Tenant, Request | None, str], str]
+    Acquire = Callable[[tuple[str, ...], int, bool], LimitResult]
     Asked = tuple["Charge", tuple[str, ...]]
 
 
-class Bound(BoundLimiter, Protocol):
-    """What policies are bound to, with a key for every one of them."""
+class Bound(Protocol):
+    """What policies are bound to: a limiter that takes a key for every one of them."""
 
     def acquire_each(self, keys: tuple[str, ...], cost: int = 1, confirmed: bool = True) -> LimitResult:
-        """`acquire` with a key for every policy."""
+        """Take `cost` units of every policy, or of none."""
         ...
 
     def peek_each(self, keys: tuple[str, ...], cost: int = 1) -> LimitResult:
-        """`peek` with a key for every policy."""
+        """What `acquire_each` would answer now."""
         ...
 
-    @property
-    def reserve(self) -> Callable[..., Held]:
-        """Reserve what a call needs."""
+    def reserve(self, *asked: Any, **more: Any) -> Held:
+        """Reserve what a call of a model needs: see `BoundLimiter.reserve`."""
         ...
 
 
@@ -48,7 +46,7 @@ class Charge:
         `reserve(keys, units, …)` takes tokens and slots too.
         """
         self._bound = bound
-        self.acquire: Callable[[tuple[str, ...], int, bool], LimitResult] = bound.acquire_each
+        self.acquire: Acquire = bound.acquire_each
         self.peek: Callable[[tuple[str, ...], int], LimitResult] = bound.peek_each
         self.reserve: Callable[..., Held] = bound.reserve
         self._partitions = partitions
@@ -102,6 +100,7 @@ class Rules(NamedTuple):
     `budgets` is None where no detector reads prompts. `reads`: requests hold a prompt. `metered`: some policy counts
     tokens or slots in flight, `counts`: tokens, `by_model`: for each model. `early`: the enforced policies that can be
     asked before a body is read. `remote`: the store is at a server, and paid in one round trip.
+    `acquire`: all that has to be asked is the enforced policies in memory.
     """
 
     enforced: Charge | None
@@ -118,6 +117,7 @@ class Rules(NamedTuple):
     early: Charge | None = None
     dialect: Dialect | None = None
     remote: RemoteStore | None = None
+    acquire: Acquire | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -144,26 +144,25 @@ class Plan(NamedTuple):
         """What decides: every enforced policy, None when there is none. A restricted request pays from its budget too,
         in the same batch.
         """
-        budget = self._budget(restriction)
-        if restriction is None or budget is None or not restriction.enforced:
+        budget = None if restriction is None else self._budget(restriction)
+        if restriction is None or budget is None:
             return self.rules.enforced, self.keys
         return budget.together, self.keys + budget.keys(restriction, self.tenant)
 
     def watching(self, restriction: Restriction | None) -> list[Asked]:
         """What only watches, each by itself: the shadow policies, and a budget that is only tried out."""
         asked = list(zip(self.rules.shadow, self.shadow_keys, strict=True))
-        budget = self._budget(restriction)
-        if restriction is not None and budget is not None and not restriction.enforced:
+        if restriction is not None and not restriction.enforced and self.rules.budgets is not None:
+            budget = self.rules.budgets.of(restriction)
             asked.append((budget.alone, budget.keys(restriction, self.tenant)))
         return asked
 
     def policy_field(self, restriction: Restriction | None) -> bytes:
         """The policies that decide, as a RateLimit-Policy field."""
-        budget = self._budget(restriction)
-        if restriction is None or budget is None or not restriction.enforced:
-            return self.rules.policy_field
-        return budget.policy_field
+        budget = None if restriction is None else self._budget(restriction)
+        return self.rules.policy_field if budget is None else budget.policy_field
 
-    def _budget(self, restriction: Restriction | None) -> Budget | None:
+    def _budget(self, restriction: Restriction) -> Budget | None:
+        """What a request that is really restricted pays from besides."""
         budgets = self.rules.budgets
-        return None if restriction is None or budgets is None else budgets.of(restriction)
+        return budgets.of(restriction) if restriction.enforced and budgets is not None else None

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
         """A hold that knows what its prompt was charged."""
 
         @property
-        def input_tokens(self) -> int | None: ...
+        def input_tokens(self) -> int | None:
+            """Prompt tokens that were charged, where a policy counts any."""
+            ...
 
 
 TOKENS = frozenset({"tokens", "input-tokens", "output-tokens"})
@@ -86,16 +88,12 @@ class Spending:
             self._enforced = reservation
         return reservation.result
 
-    def more(self, units: int) -> Paid:
-        """Charge requests and cost once more, of a connection that stays open."""
+    async def more_async(self, units: int) -> Paid:
+        """Charge requests and cost once more, of a connection that stays open. Suspends only for a server."""
         result = None if self._enforced is None else self._enforced.charge(units)
         if result is not None and not result.allowed:
             return result, ()
         return result, tuple([reservation.charge(units) for reservation in self._watching])
-
-    async def more_async(self, units: int) -> Paid:
-        """`more` without blocking the loop."""
-        return self.more(units)
 
     def spend(self, tokens: int) -> bool:
         """So many output tokens have passed. False: the enforced policies have no room for more."""
