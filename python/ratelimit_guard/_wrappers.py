@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 from functools import wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ratelimit_guard.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-    Charge = Callable[[tuple[Any, ...], dict[str, Any]], None]
+    Charge = Callable[[tuple[Any, ...], dict[str, Any]], Awaitable[None] | None]
+
+    class ChargeFor(Protocol):
+        """Makes the charge of a function; only that of an async one may be something to await."""
+
+        def __call__(self, module: str, function: str, /, *, is_async: bool) -> Charge: ...
 
 
-def limited(function: Any, charge_for: Callable[[str, str], Charge]) -> Any:
+def limited(function: Any, charge_for: ChargeFor) -> Any:
     """Give what behaves like `function` and is charged before it runs; a generator at its first `next`.
 
-    `charge_for` gets its module and qualified name. Class and static methods are taken on either side of their own
-    decorator. `ConfigError` for what is no function.
+    `charge_for` gets its module and qualified name, and whether it can await. Class and static methods are taken on
+    either side of their own decorator. `ConfigError` for what is no function.
     """
     if isinstance(function, classmethod):
         return classmethod(limited(cast("Any", function).__func__, charge_for))
@@ -27,17 +32,19 @@ def limited(function: Any, charge_for: Callable[[str, str], Charge]) -> Any:
     if not callable(function) or inspect.isclass(function) or not hasattr(function, "__qualname__"):
         msg = f"only a function or method can be limited, got {function!r:.100}"
         raise ConfigError(msg)
-    return _wrap(function, charge_for(function.__module__, function.__qualname__))
+    wrap, is_async = _wrapper(function)
+    return wrap(function, charge_for(function.__module__, function.__qualname__, is_async=is_async))
 
 
-def _wrap(function: Any, charge: Charge) -> Any:
+def _wrapper(function: Any) -> tuple[Callable[[Any, Charge], Any], bool]:
+    """What wraps it, and whether it can await."""
     if inspect.isasyncgenfunction(function):
-        return _async_generator(function, charge)
+        return _async_generator, True
     if inspect.isgeneratorfunction(function):
-        return _generator(function, charge)
+        return _generator, False
     if inspect.iscoroutinefunction(function):
-        return _coroutine(function, charge)
-    return _function(function, charge)
+        return _coroutine, True
+    return _function, False
 
 
 def _function(function: Any, charge: Charge) -> Any:
@@ -52,7 +59,8 @@ def _function(function: Any, charge: Charge) -> Any:
 def _coroutine(function: Any, charge: Charge) -> Any:
     @wraps(function)
     async def limited(*args: Any, **kwargs: Any) -> Any:
-        charge(args, kwargs)
+        if (waiting := charge(args, kwargs)) is not None:
+            await waiting
         return await function(*args, **kwargs)
 
     return limited
@@ -70,7 +78,8 @@ def _generator(function: Any, charge: Charge) -> Any:
 def _async_generator(function: Any, charge: Charge) -> Any:
     @wraps(function)
     async def limited(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        charge(args, kwargs)
+        if (waiting := charge(args, kwargs)) is not None:
+            await waiting
         inner: Any = function(*args, **kwargs)
         step = inner.asend(None)
         try:  # `yield from` for async generators, which the language lacks

@@ -48,7 +48,7 @@ def _detector(config: Config) -> Iterator[str]:
         yield "the detector only watches (shadow)"
     if detector.baseline is None:
         yield "the detector has no baseline, so thresholds are twice as high for a day: see `ratelimit-guard calibrate`"
-    if detector.state is None and config.store.kind == "shared":
+    if detector.state is None and config.store.kind != "memory":
         yield "what the detector learns does not outlive a reboot: give detector.state a directory"
 
 

@@ -16,9 +16,9 @@ from ratelimit_guard.dialect import request_id
 from ratelimit_guard.errors import AccessBlocked, RateLimitExceeded
 from ratelimit_guard.guard import Guard
 from ratelimit_guard.passage import EXHAUSTED
+from ratelimit_guard.payment import spending_for
 from ratelimit_guard.request import from_scope
 from ratelimit_guard.response import Refusal, own, too_slow
-from ratelimit_guard.spending import Spending
 from ratelimit_guard.websocket import Socket
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class RateLimitMiddleware:
         elif not plan.rules.is_plain and (call := guard.call(request, plan)) is not None:
             await self._call(scope, receive, send, call)
         else:
-            decision = guard.charge(request, plan, plan.rules.cost)
+            if plan.rules.remote is None:  # without a coroutine, which would suspend for nothing
+                decision = guard.charge(request, plan, plan.rules.cost)
+            else:
+                decision = await guard.charge_async(request, plan, plan.rules.cost)
             dialect = guard.dialect(request, plan)
             refuse = partial(guard.refusal, request=request, dialect=dialect)
             await self._run(scope, receive, _Response(send, guard.fields(decision, dialect), refuse), decision)
@@ -90,7 +93,8 @@ class RateLimitMiddleware:
     async def _call(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         """Before the body what needs none, then the body, then the app, and at last what it used."""
         dialect, refuse = call.dialect, call.refuse
-        if (early := call.early()) is not None:
+        is_local = call.plan.rules.remote is None
+        if (early := call.early() if is_local else await call.early_async()) is not None:
             await _answer(send, refuse(early))
             return
         body = None
@@ -104,11 +108,12 @@ class RateLimitMiddleware:
             if (unreadable := call.unreadable(body.bytes)) is not None:
                 await _answer(send, unreadable)
                 return
-        checked = call.check() if body is None else call.check(body.bytes, body.size)
-        if body is not None and checked.replacement is not None:
-            scope, receive = body.replaced(checked.replacement)
-        response = _Passing(send, self.guard.fields(checked.decision, dialect), refuse, call)
         try:
+            seen = (None, 0) if body is None else (body.bytes, body.size)
+            checked = call.check(*seen) if is_local else await call.check_async(*seen)
+            if body is not None and checked.replacement is not None:
+                scope, receive = body.replaced(checked.replacement)
+            response = _Passing(send, self.guard.fields(checked.decision, dialect), refuse, call)
             await self._run(_plain(scope) if call.asks_usage else scope, receive, response, checked.decision)
         finally:
             call.end()
@@ -116,9 +121,19 @@ class RateLimitMiddleware:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard, request = self.guard, from_scope(scope)
         plan = guard.plan(request)
-        spending = Spending() if plan is not None and plan.rules.metered else None
-        decision = EXEMPT if plan is None else guard.charge(request, plan, plan.rules.cost, spending)
-        socket = Socket(guard, request, plan, receive, send, guard.fields(decision), spending)
+        spending = None if plan is None else spending_for(plan.rules)
+        try:
+            decision = EXEMPT
+            if plan is not None:
+                decision = await guard.charge_async(request, plan, plan.rules.cost, spending)
+            await self._connect(
+                scope, Socket(guard, request, plan, receive, send, guard.fields(decision), spending), decision
+            )
+        finally:
+            if spending is not None:
+                spending.release()
+
+    async def _connect(self, scope: Scope, socket: Socket, decision: Decision) -> None:
         if not decision.allowed:
             await socket.deny(decision)
             return
@@ -128,9 +143,6 @@ class RateLimitMiddleware:
             if error.decision is None or socket.ended:
                 raise
             await socket.deny(error.decision)
-        finally:
-            if spending is not None:
-                spending.release()
 
 
 async def _answer(send: Send, refused: Refusal) -> None:
@@ -195,6 +207,9 @@ class _Passing(_Response):
             return
         body = message.get("body", b"")
         chunk, more = self._passage.feed(body, more=message.get("more_body", False))
+        while self._passage.due:
+            rest, more = await self._passage.top_up_async()
+            chunk += rest
         if chunk or not more or not body:
             await self.server({**message, "body": chunk, "more_body": more})
         if self._passage.cut:

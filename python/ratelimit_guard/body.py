@@ -16,6 +16,8 @@ from ratelimit_guard.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 
+    from ratelimit_guard.request import Request
+
     Message = Any
     Scope = Any
     Receive = Callable[[], Awaitable[Message]]
@@ -226,6 +228,12 @@ def _declared(length: bytes) -> int:
     if not length.isdigit():
         return 0
     return int(length) if len(length) <= MAX_DIGITS else 10**MAX_DIGITS
+
+
+def announced(request: Request) -> int | None:
+    """How long the body is by its own word, None without one."""
+    said = request.header(b"content-length") or str(request.native.get("CONTENT_LENGTH") or "").encode()
+    return _declared(said) if said.isdigit() else None
 
 
 class EnvironBody:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ratelimit_guard.body import announced
 from ratelimit_guard.dialect import request_id
 from ratelimit_guard.events import UsageEvent
 from ratelimit_guard.passage import Passage
+from ratelimit_guard.payment import spending_for
 from ratelimit_guard.response import too_large
-from ratelimit_guard.spending import Spending
 from ratelimit_guard.tokens import model_of
 from ratelimit_guard.watch import REQUEST_ID, Checked
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.guard import Guard
+    from ratelimit_guard.payment import Paid, Payment
     from ratelimit_guard.prompt import Fields
     from ratelimit_guard.request import Request
     from ratelimit_guard.response import Refusal
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
 
 IDENTITY = (b"accept-encoding", b"identity")
 """What an upstream is told when its stream has to be changed on the way."""
+EARLY_BYTES = 64 << 10
+"""Announced length up to which a body is read before a server is asked: it has mostly come with the request."""
 
 
 class Call:
-    """Asked in this order: `early`, the body if it `reads` one, `check`, the app behind `passage`, and always `end`."""
+    """Asked in this order: `early`, the body if it `reads` one, `check`, the app behind `passage`, and always `end`.
+
+    A loop asks `early_async` and `check_async`.
+    """
 
     __slots__ = (
         "_checked",
@@ -51,7 +58,7 @@ class Call:
         """`watch` is there where the detector reads prompts, `tokens` where tokens or models count."""
         self.request, self.plan = request, plan
         self._guard, self._watch, self._tokens = guard, watch, tokens
-        self._spending = Spending() if plan.rules.metered else None
+        self._spending = spending_for(plan.rules)
         self._need: Need | None = None
         self._checked: Checked | None = None
         self._passage: Passage | None = None
@@ -75,7 +82,19 @@ class Call:
 
     def early(self) -> Decision | None:
         """The refusal for which no body is needed."""
-        return self._guard.peek(self.request, self.plan)
+        return self._guard.peek(self.request, self.plan) if self._asks_early else None
+
+    async def early_async(self) -> Decision | None:
+        """`early` without blocking the loop."""
+        return await self._guard.peek_async(self.request, self.plan) if self._asks_early else None
+
+    @property
+    def _asks_early(self) -> bool:
+        """Is it worth asking? A server is asked in a round trip of its own, so only for bodies that may be long."""
+        if self.plan.rules.remote is None or self.plan.tenant.blocked:
+            return True
+        said = announced(self.request)
+        return self.reads and (said is None or said > EARLY_BYTES)
 
     def unreadable(self, body: bytes | None) -> Refusal | None:
         """The refusal of a call that must not answer at length, but whose body cannot be read and told so."""
@@ -92,17 +111,25 @@ class Call:
         """Look at the body, reserve, decide, tell. `body` is None when it was too long, or nobody reads it, and `size`
         what is then known of its length.
         """
+        payment = self._payment(body, size)
+        return self._decided(payment, payment.pay(), body)
+
+    async def check_async(self, body: bytes | None = None, size: int = 0) -> Checked:
+        """`check` without blocking the loop; suspends only for a server."""
+        payment = self._payment(body, size)
+        return self._decided(payment, await payment.pay_async(), body)
+
+    def _payment(self, body: bytes | None, size: int) -> Payment:
         request, watch = self.request, self._watch
         coding = _text(request.header(b"content-encoding")) if body else None
         inspection = None if watch is None else watch.live.inspect(body, self.plan.tenant, coding)
         if self._tokens is not None:
             fields = self._tokens.scan(body, coding) if inspection is None else inspection.prompt.fields
             self._ask(self._tokens, fields, size if body is None else len(body))
-        plan, spending = self.plan, self._spending
-        if watch is None:
-            checked = Checked(self._guard.charge(request, plan, plan.rules.cost, spending), None)
-        else:
-            checked = self._guard.charge_prompt(request, plan, plan.rules.cost, inspection, watch, body, spending)
+        return self._guard.payment(request, self.plan, self.plan.rules.cost, self._spending, watch, inspection)
+
+    def _decided(self, payment: Payment, paid: Paid, body: bytes | None) -> Checked:
+        checked = self._guard.decided(payment, paid, body)
         self._checked = self._prepared(checked, body) if body and checked.decision.allowed else checked
         return self._checked
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, cast
 
 from ratelimit_guard._core import MAX_POLICIES
 from ratelimit_guard.address import client_address
 from ratelimit_guard.dialect import DIALECTS, dialect_of
 from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.policy import Policy
+from ratelimit_guard.remote import remote_of
 from ratelimit_guard.response import policy_field
 from ratelimit_guard.routes import Routes
 from ratelimit_guard.rules import Budget, Budgets, Charge, Rules
@@ -19,12 +21,15 @@ from ratelimit_guard.tenant import MAX_REMEMBERED, Tenants
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ratelimit_guard._core import ManualClock, TableLimiter
-    from ratelimit_guard.config import Config, DetectorSection, Mode, Per, RouteSection
+    from ratelimit_guard._core import ManualClock
+    from ratelimit_guard.config import Config, DetectorSection, Mode, Per, RouteSection, StoreSection
     from ratelimit_guard.dialect import Dialect
     from ratelimit_guard.request import Request
-    from ratelimit_guard.rules import Partition, Plan
+    from ratelimit_guard.rules import Bound, Partition, Plan
+    from ratelimit_guard.stores import RemoteStore
     from ratelimit_guard.tenant import Lookup, Tenant
+
+    AnyStore = MemoryStore | SharedStore | RemoteStore
 
 BY_MODEL = frozenset({"model", "account+model"})
 
@@ -35,17 +40,18 @@ class Compiled:
     def __init__(
         self,
         config: Config,
-        store: MemoryStore | SharedStore,
+        store: AnyStore,
         lookup: Lookup | None = None,
         decorated: Iterable[tuple[tuple[str, ...], bool]] = (),
     ) -> None:
         """Bind every policy to `store`, those that decorators name too: a request binds none, so none fails by it."""
         self.config = config
         self.store = store
+        self._remote = remote_of(store)
         self.headers, self.legacy_headers = config.response.headers, config.response.legacy_headers
         self.routes = Routes(config.routes)
         self.tenants = Tenants(config, lookup)
-        self._bound: dict[tuple[str, ...], TableLimiter] = {}
+        self._bound: dict[tuple[str, ...], Bound] = {}
         # As many as there are tiers times routes, and functions: nothing that a client sends adds to them.
         self._rules = {
             (tier, None if route is None else id(route)): self._route_rules(tier, route)
@@ -96,11 +102,13 @@ class Compiled:
         metered = {name for name in names if self.config.policies[name].quota.unit in METERED}
         by_model = {name for name in names if self.config.policies[name].per in BY_MODEL}
         early = tuple(name for name in enforced if name not in metered | by_model)
-        policies = [Policy(name, self.config.policies[name].quota) for name in enforced]
+        policies = [self._policy(name) for name in enforced]
         costs = (route.cost, route.message_cost) if route else (1, 0)
         detector = self.config.detector if (route.body if route else is_prompted) else None
+        charge = self._charge(enforced, label)
+        is_alone = not (metered or modes["shadow"]) and self._remote is None
         return Rules(
-            self._charge(enforced, label),
+            charge,
             tuple([Charge(*self._parts((name,), label)) for name in modes["shadow"]]),
             *costs,
             label,
@@ -112,6 +120,8 @@ class Compiled:
             by_model=bool(by_model),
             early=self._charge(early, label),
             dialect=None if route is None else _dialect(route),
+            remote=self._remote,
+            acquire=charge.acquire if charge is not None and is_alone else None,
         )
 
     def _budgets(self, policies: list[Policy], detector: DetectorSection) -> Budgets:
@@ -119,7 +129,7 @@ class Compiled:
         campaign = self.config.campaign.quota
         of_account = [Policy("account:*", detector.quota)]
         of_campaign = [
-            Policy(f"campaign:{policy.name}", policy.quota)
+            Policy(f"campaign:{policy.name}", policy.quota, policy.on_store_failure)
             for policy in policies
             if self.config.policies[policy.name].per == "account"
         ]
@@ -135,19 +145,24 @@ class Compiled:
         together, alone = (Charge(self._bind_policies(some), ()) for some in ([*policies, *more], more))
         return Budget(together, alone, len(more), policy_field([*policies, *more]))
 
-    def _bind_policies(self, policies: list[Policy]) -> TableLimiter:
+    def _bind_policies(self, policies: list[Policy]) -> Bound:
         names = tuple(policy.name for policy in policies)
         if names not in self._bound:
-            self._bound[names] = self.store.bind(self.config.namespace, policies, self.config.store.on_full)
+            bound = self.store.bind(self.config.namespace, policies, self.config.store.on_full)
+            self._bound[names] = cast("Bound", bound)
         return self._bound[names]
+
+    def _policy(self, name: str) -> Policy:
+        section = self.config.policies[name]
+        return Policy(name, section.quota, section.on_store_failure)
 
     def _charge(self, names: tuple[str, ...], route: str | None) -> Charge | None:
         return Charge(*self._parts(names, route)) if names else None
 
-    def _parts(self, names: tuple[str, ...], route: str | None) -> tuple[TableLimiter, tuple[Partition, ...]]:
+    def _parts(self, names: tuple[str, ...], route: str | None) -> tuple[Bound, tuple[Partition, ...]]:
         settings = [self.config.policies[name] for name in names]
-        policies = [Policy(name, section.quota) for name, section in zip(names, settings, strict=True)]
-        return self._bind_policies(policies), tuple(self._partition(section.per, route or "") for section in settings)
+        bound = self._bind_policies([self._policy(name) for name in names])
+        return bound, tuple(self._partition(section.per, route or "") for section in settings)
 
     def _partition(self, per: Per, route: str) -> Partition:
         # `per` is part of the key, so that no account can be called like somebody's address.
@@ -182,9 +197,29 @@ def require(config: Config, names: Iterable[str]) -> None:
             raise ConfigError(msg)
 
 
-def open_store(config: Config, clock: ManualClock | None = None) -> MemoryStore | SharedStore:
+def open_store(config: Config, clock: ManualClock | None = None) -> AnyStore:
     """The store that a configuration names."""
     section = config.store
     if section.kind == "memory":
         return MemoryStore(section.capacity, clock=clock)
-    return SharedStore(section.path or config.namespace, capacity=section.capacity, clock=clock)
+    if section.kind == "shared":
+        return SharedStore(section.path or config.namespace, capacity=section.capacity, clock=clock)
+    from ratelimit_guard.stores.redis import RedisStore  # noqa: PLC0415  the client is optional
+
+    return RedisStore(
+        _url(section),
+        budget_s=section.budget_ms / 1_000,
+        # One for all workers: without their server they still count exactly, for their host.
+        fallback=SharedStore(f"{config.namespace}-fallback", capacity=section.capacity, clock=clock),
+        refusal_cache_s=section.refusal_cache_s,
+        allotment=section.allotment,
+        clock=clock,
+    )
+
+
+def _url(section: StoreSection) -> str:
+    url = section.url or os.environ.get(section.url_env or "", "")
+    if not url:
+        msg = f"store.url_env: the environment has no {section.url_env}, or it is empty"
+        raise ConfigError(msg)
+    return url

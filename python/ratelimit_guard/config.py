@@ -26,6 +26,7 @@ from ratelimit_guard.address import Network  # noqa: TC001  pydantic reads the a
 from ratelimit_guard.decision import RESERVED
 from ratelimit_guard.degrade import MAX_TOKENS
 from ratelimit_guard.detector import DEFAULT_ALPHA
+from ratelimit_guard.policy import OnStoreFailure  # noqa: TC001  pydantic reads the annotations
 from ratelimit_guard.prompt import MAX_BYTES
 from ratelimit_guard.reservation import SLICE
 from ratelimit_guard.routes import compile_pattern
@@ -42,6 +43,12 @@ BODY_TIMEOUT_S = 30.0
 """Seconds in which a body must come unless told otherwise: 1 MiB over the slowest of mobile lines."""
 MAX_NAMED = 8
 """Policies of a tier, and of a route: a limiter takes sixteen at once."""
+MAX_URL = 4_096
+"""Characters of a server's address: a cluster's names some nodes."""
+MAX_BUDGET_MS = 10_000.0
+"""Longest wait for a server: beyond it the caller has given up."""
+REDIS_ONLY = ("url", "url_env", "budget_ms", "refusal_cache_s", "allotment")
+"""Keys that mean nothing without a server."""
 Cost: TypeAlias = Annotated[StrictInt, Field(ge=0, le=MAX_LIMIT)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Attribute: TypeAlias = StrictBool | StrictInt | StrictStr
@@ -86,12 +93,37 @@ class _Section(BaseModel):
 
 
 class StoreSection(_Section):
-    """Where the counters live."""
+    """Where the counters live.
 
-    kind: Literal["shared", "memory"] = "shared"
+    `redis`: at a server named by `url`, or by the environment variable `url_env`, so that its password stays out of
+    files. A decision waits for it at most `budget_ms`, a refusal is remembered for at most `refusal_cache_s`, and
+    `allotment` units are fetched of a hot quota at a time. `capacity` is then that of the table on this host which
+    counts while the server does not answer.
+    """
+
+    kind: Literal["shared", "memory", "redis"] = "shared"
     path: str | None = None
     capacity: Annotated[StrictInt, Field(ge=1, le=2**31)] = DEFAULT_CAPACITY
     on_full: Literal["refuse", "allow"] = "refuse"
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL)] | None = None
+    url_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = None
+    budget_ms: Annotated[float, Field(ge=1, le=MAX_BUDGET_MS)] = 25.0
+    refusal_cache_s: Annotated[float, Field(ge=0, le=60)] = 1.0
+    allotment: Annotated[StrictInt, Field(ge=0, le=MAX_LIMIT)] = 0
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> StoreSection:
+        given = self.model_fields_set
+        if self.kind != "redis" and (strange := [name for name in REDIS_ONLY if name in given]):
+            msg = f'{strange[0]} is for kind = "redis" only'
+            raise ValueError(msg)
+        if self.kind == "redis" and "path" in given:
+            msg = 'path is for kind = "shared" only: a server is named by url or url_env'
+            raise ValueError(msg)
+        if self.kind == "redis" and (self.url is None) is (self.url_env is None):
+            msg = "give either url or url_env, the name of an environment variable that holds it"
+            raise ValueError(msg)
+        return self
 
 
 class KeySection(_Section):
@@ -116,11 +148,12 @@ class IdentitySection(_Section):
 
 
 class PolicySection(_Section):
-    """A named limit: what is counted for whom, and what happens beyond it."""
+    """A named limit: what is counted for whom, and what happens beyond it, or while the server does not answer."""
 
     quota: Annotated[Quota, BeforeValidator(_quota)]
     per: Per = "account"
     mode: Mode = "enforce"
+    on_store_failure: OnStoreFailure = "local"
 
 
 class TierSection(_Section):
@@ -267,6 +300,9 @@ class Config(_Section):
         for name in self.policies:
             if name.startswith(RESERVED):
                 msg = f"policies.{name}: names that begin with {' or '.join(RESERVED)} are the detector's own"
+                raise ValueError(msg)
+            if self.store.kind != "redis" and "on_store_failure" in self.policies[name].model_fields_set:
+                msg = f'policies.{name}.on_store_failure: only a store of kind = "redis" can fail to answer'
                 raise ValueError(msg)
         reads = any(route.body and not route.exempt for route in self.routes)
         counted = [

@@ -23,8 +23,8 @@ _WORDS = {
     "missing": "is required",
 }
 _SILENT = {"extra_forbidden", "missing"}
-_PRIVATE = "identity"
-"""Below this key path a credential may stand by mistake, so no value is repeated."""
+_PRIVATE = ("identity", "store.url")
+"""Below these key paths a credential may stand, by mistake or not, so no value is repeated."""
 _KEYS = ("identity", "keys")
 """Below this one it may also stand as the name of a key."""
 

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ratelimit_guard._core import Quota
 from ratelimit_guard._wrappers import limited
 from ratelimit_guard.errors import ConfigError, RateLimitExceeded
-from ratelimit_guard.limiter import Limiter
+from ratelimit_guard.limiter import AsyncLimiter, Limiter
 from ratelimit_guard.policy import policies_of
+from ratelimit_guard.remote import remote_of
 from ratelimit_guard.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ratelimit_guard._core import LimitResult
     from ratelimit_guard._wrappers import Charge
     from ratelimit_guard.policy import Policy, Quotas
     from ratelimit_guard.stores import OnFull, Store
+
+    Asked = Callable[[tuple[Any, ...], dict[str, Any]], tuple[str | bytes, int]]
 
 F = TypeVar("F")
 
@@ -59,7 +63,8 @@ def rate_limit(
     without `key` all calls of the function share one counter. Sync and async functions, methods and generators are
     taken; a generator is charged at its first `next`. The namespace is `module:qualname` of the function, so each
     function counts for itself, but functions that one factory made (equal module and qualified name) share a counter:
-    give them separate ones by `key`. Without a store the counters live in one `MemoryStore` of the process.
+    give them separate ones by `key`. Without a store the counters live in one `MemoryStore` of the process. Over a
+    store at a server async functions await it; sync ones wait for it, so on a running loop they raise `UsageError`.
     `ConfigError` at the decoration for what cannot be enforced.
 
     >>> @rate_limit(max_calls=1, time_window=60, key=lambda user: user)
@@ -73,9 +78,17 @@ def rate_limit(
     """
     policies = _policies(quotas, max_calls, time_window)
 
-    def charge_for(module: str, name: str) -> Charge:
+    def charge_for(module: str, name: str, *, is_async: bool) -> Charge:
         home = _process_store() if store is None else store
-        return _charge(Limiter(policies, home, namespace=f"{module}:{name}", on_full=on_full), name, key, cost)
+        namespace = f"{module}:{name}"
+
+        def asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str | bytes, int]:
+            units = cost(*args, **kwargs) if callable(cost) else cost
+            return name if key is None else key(*args, **kwargs), units
+
+        if is_async and remote_of(home) is not None:
+            return _awaited(AsyncLimiter(policies, home, namespace=namespace, on_full=on_full), asked)
+        return _charge(Limiter(policies, home, namespace=namespace, on_full=on_full), asked)
 
     return lambda function: limited(function, charge_for)
 
@@ -107,15 +120,20 @@ def _policies(quotas: Any, max_calls: int | None, time_window: float | None) -> 
     return policies
 
 
-def _charge(
-    limiter: Limiter, name: str, key: Callable[..., str | bytes] | None, cost: int | Callable[..., int]
-) -> Charge:
+def _charge(limiter: Limiter, asked: Asked) -> Charge:
     def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        result = limiter.acquire(
-            name if key is None else key(*args, **kwargs),
-            cost(*args, **kwargs) if callable(cost) else cost,
-        )
-        if not result:
-            raise RateLimitExceeded(result)
+        _admit(limiter.acquire(*asked(args, kwargs)))
 
     return charge
+
+
+def _awaited(limiter: AsyncLimiter, asked: Asked) -> Charge:
+    async def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        _admit(await limiter.acquire(*asked(args, kwargs)))
+
+    return charge
+
+
+def _admit(result: LimitResult) -> None:
+    if not result:
+        raise RateLimitExceeded(result)

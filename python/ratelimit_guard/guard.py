@@ -1,6 +1,7 @@
 """The way of a request: `plan` (pure) → one store call → `decide` (pure).
 
-ASGI, WSGI, the decorator of handlers and any replay call the same three; nothing here waits or reads a socket.
+ASGI, WSGI, the decorator of handlers and any replay call the same three. The store call is all that may wait, for a
+store at a server; methods with `_async` are the others with an `await` before it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ except ModuleNotFoundError as missing:
     text = "a guard needs pydantic: pip install 'ratelimit-guard[guard]'"
     raise ImportError(text) from missing
 
+from ratelimit_guard._records import new
 from ratelimit_guard.call import Call
 from ratelimit_guard.compiled import BY_MODEL, Compiled, open_store, require
 from ratelimit_guard.decision import EXEMPT, Decision, decide
@@ -25,10 +27,11 @@ from ratelimit_guard.dialect import PROBLEM, recent_dialect, request_id
 from ratelimit_guard.errors import ConfigError, StoreError
 from ratelimit_guard.events import DecisionEvent, log_event, log_usage
 from ratelimit_guard.limit import limit
+from ratelimit_guard.payment import Payment, pay, pay_async, peek, peek_async
 from ratelimit_guard.reload import Reloader
 from ratelimit_guard.request import Request
 from ratelimit_guard.response import Refusal, limit_fields, refusal
-from ratelimit_guard.spending import METERED, Spending
+from ratelimit_guard.spending import METERED
 from ratelimit_guard.tenant import Identity
 from ratelimit_guard.tokens import Tokens
 from ratelimit_guard.watch import Checked, Watch
@@ -37,15 +40,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
 
-    from ratelimit_guard._core import ManualClock
+    from ratelimit_guard._core import LimitResult, ManualClock
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import Config
     from ratelimit_guard.dialect import Dialect
     from ratelimit_guard.events import UsageEvent
     from ratelimit_guard.live import LiveDetector
+    from ratelimit_guard.payment import Paid
     from ratelimit_guard.restriction import Inspection
     from ratelimit_guard.rules import Plan
-    from ratelimit_guard.stores import MemoryStore, SharedStore
+    from ratelimit_guard.spending import Spending
+    from ratelimit_guard.stores import MemoryStore, RemoteStore, SharedStore
     from ratelimit_guard.tenant import Lookup
     from ratelimit_guard.watch import Decides
 
@@ -160,30 +165,33 @@ class Guard:
         return compiled.plan(compiled.tenants.identify(request), route, request)
 
     def check(self, request: Request) -> Decision:
-        """Plan, charge, decide, tell. One store call, and one for each shadow policy that watches."""
+        """Plan, charge, decide, tell. One store call, and one for each shadow policy that watches; one in all of a
+        server, whose answer is waited for: `UsageError` on a running loop, which that would block.
+        """
         plan = self.plan(request)
-        if plan is None:
-            return EXEMPT
-        return self.charge(request, plan, plan.rules.cost)
+        return EXEMPT if plan is None else self.charge(request, plan, plan.rules.cost)
+
+    async def check_async(self, request: Request) -> Decision:
+        """`check` without blocking the loop."""
+        plan = self.plan(request)
+        return EXEMPT if plan is None else await self.charge_async(request, plan, plan.rules.cost)
 
     def charge(self, request: Request | None, plan: Plan, cost: int, spending: Spending | None = None) -> Decision:
         """Charge a plan. `spending` holds tokens and slots until the call ends; without it they are free at once."""
-        tenant, rules = plan.tenant, plan.rules
-        if spending is None and rules.metered:
-            spending = Spending()
-        result = None if tenant.blocked else plan.charge(cost, None, spending)
-        # What is refused does not run, so it must not count for a policy that is tried out.
-        watched = rules.shadow and not tenant.blocked and (result is None or result.allowed)
-        shadow = plan.charge_shadow(cost, None, spending) if watched else ()
-        decision = decide(tenant, result, shadow, rules.policy_field)
-        if self._hooks or watched or not decision.allowed:
-            self._event(request, plan, cost, decision)
-        return decision
+        return self._decided(request, plan, cost, pay(plan, cost, spending))
 
-    def charge_more(self, request: Request, plan: Plan, cost: int, spending: Spending) -> Decision:
+    async def charge_async(
+        self, request: Request | None, plan: Plan, cost: int, spending: Spending | None = None
+    ) -> Decision:
+        """`charge` without blocking the loop; suspends only for a server."""
+        return self._decided(request, plan, cost, await pay_async(plan, cost, spending))
+
+    async def charge_more(self, request: Request, plan: Plan, cost: int, spending: Spending) -> Decision:
         """Charge a connection that stays open for one more message."""
-        result = spending.more(cost)
-        shadow = spending.more_shadow(cost) if result is None or result.allowed else ()
+        return self._decided(request, plan, cost, await spending.more_async(cost))
+
+    def _decided(self, request: Request | None, plan: Plan, cost: int, paid: Paid) -> Decision:
+        result, shadow = paid
         decision = decide(plan.tenant, result, shadow, plan.rules.policy_field)
         if self._hooks or shadow or not decision.allowed:
             self._event(request, plan, cost, decision)
@@ -203,38 +211,46 @@ class Guard:
 
     def peek(self, request: Request, plan: Plan) -> Decision | None:
         """The refusal of a request whose body need not be read for it; None: read on. Takes nothing."""
-        result = None if plan.tenant.blocked else plan.peek(plan.rules.cost)
+        return self._early(request, plan, peek(plan))
+
+    async def peek_async(self, request: Request, plan: Plan) -> Decision | None:
+        """`peek` without blocking the loop."""
+        return self._early(request, plan, await peek_async(plan))
+
+    def _early(self, request: Request, plan: Plan, result: LimitResult | None) -> Decision | None:
         if not plan.tenant.blocked and (result is None or result.allowed):
             return None
-        decision = decide(plan.tenant, result, (), plan.rules.policy_field)
-        self._event(request, plan, plan.rules.cost, decision)
-        return decision
+        return self._decided(request, plan, plan.rules.cost, (result, ()))
 
-    def charge_prompt(
+    def payment(
         self,
         request: Request | None,
         plan: Plan,
         cost: int,
-        inspection: Inspection | None,
-        watch: Watch,
-        body: bytes | None = None,
         spending: Spending | None = None,
-    ) -> Checked:
-        """`charge` for a request whose prompt was looked at: a restricted one pays from its budget too."""
-        tenant = plan.tenant
-        restriction = watch.restriction(inspection, tenant)
-        if restriction is None:
-            return Checked(self.charge(request, plan, cost, spending), inspection)
-        field = plan.policy_field(restriction)
-        decision = decide(tenant, None, (), field, restriction)
-        is_blocked = tenant.blocked or restriction.reaches("block")
+        watch: Watch | None = None,
+        inspection: Inspection | None = None,
+    ) -> Payment:
+        """What is to be paid for a request whose prompt `watch` has seen: a restricted one pays from its budget too."""
+        restriction = None if watch is None else watch.restriction(inspection, plan.tenant)
+        made: Payment = new(Payment, (request, plan, cost, spending, watch, inspection, restriction, b"", True))
+        if restriction is None or watch is None:
+            return made
+        is_blocked = plan.tenant.blocked or restriction.reaches("block")
+        decision = decide(plan.tenant, None, (), plan.policy_field(restriction), restriction)
         challenge = b"" if is_blocked or request is None else watch.unproven(request, decision)
-        is_open = not is_blocked and not challenge
-        result = plan.charge(cost, restriction, spending) if is_open else None
-        is_watched = is_open and (result is None or result.allowed)
-        shadow = plan.charge_shadow(cost, restriction, spending) if is_watched else ()
-        decision = decide(tenant, result, shadow, field, restriction, challenge)
-        checked = watch.less(decision, inspection, body)
+        return made._replace(challenge=challenge, is_open=not is_blocked and not challenge)
+
+    def decided(self, payment: Payment, paid: Paid, body: bytes | None = None) -> Checked:
+        """Decide and tell, after `payment` was paid. A degraded request gets another `body`."""
+        request, plan, cost, restriction = payment.request, payment.plan, payment.cost, payment.restriction
+        if restriction is None or payment.watch is None:
+            checked: Checked = new(Checked, (self._decided(request, plan, cost, paid), payment.inspection, None))
+            return checked
+        result, shadow = paid
+        field = plan.policy_field(restriction)
+        decision = decide(plan.tenant, result, shadow, field, restriction, payment.challenge)
+        checked = payment.watch.less(decision, payment.inspection, body)
         self._event(request, plan, cost, checked.decision)
         return checked
 
@@ -293,7 +309,7 @@ class Guard:
         self._decorated.add((tuple(names), is_prompted))
 
     @property
-    def store(self) -> MemoryStore | SharedStore:
+    def store(self) -> MemoryStore | SharedStore | RemoteStore:
         """Where the counters are."""
         return self._compiled.store
 

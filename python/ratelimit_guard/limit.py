@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ratelimit_guard._wrappers import limited
 from ratelimit_guard.errors import AccessBlocked, ConfigError, RateLimitExceeded, UsageError
+from ratelimit_guard.remote import remote_of
 from ratelimit_guard.request import Request, from_environ, from_scope
 from ratelimit_guard.tenant import Identity
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from ratelimit_guard._wrappers import Charge
     from ratelimit_guard.decision import Decision
     from ratelimit_guard.guard import Guard
+    from ratelimit_guard.payment import Paid, Payment
+    from ratelimit_guard.rules import Plan
 
     Body = bytes | str | Sequence[Mapping[str, Any]]
+    Asked = tuple[Request | None, Plan, int]
+    Ask = Callable[[tuple[Any, ...], dict[str, Any]], Asked]
 
 
 def limit(
@@ -39,36 +44,70 @@ def limit(
     current one, and identified as the middleware would.
     A refusal raises `RateLimitExceeded`, an access rule that blocks raises `AccessBlocked`; the ASGI middleware answers
     both, in an error handler of Flask or Django `guard.refusal(error.decision)` is the response. Sync and async
-    functions, methods and generators. `ConfigError` for an unknown policy.
+    functions, methods and generators. Over a store at a server async ones await it; sync ones wait for it, so on a
+    running loop they raise `UsageError`. `ConfigError` for an unknown policy.
     """
     guard.keep_policies(policies, is_prompted=prompt is not None)
     if account is not None and tenant is None:
         msg = "limit(account=...) needs tenant=... too"
         raise ConfigError(msg)
 
-    def charge_for(module: str, function: str) -> Charge:
+    def charge_for(module: str, function: str, *, is_async: bool) -> Charge:
         name = f"{module}:{function}"
 
-        def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
             who = find_request(args, kwargs) if tenant is None else _identity(tenant, account, args, kwargs)
             if who is None:
                 msg = f"{name}: no request among the arguments: write limit(tenant=...)"
                 raise UsageError(msg)
             plan = guard.plan_for(who, policies, name, is_prompted=prompt is not None)
             request = who if isinstance(who, Request) else None
-            units = cost(*args, **kwargs) if callable(cost) else cost
-            watch = None if prompt is None else guard.watch(plan)
-            if prompt is None or watch is None:
-                admit(guard.charge(request, plan, units))
-                return
-            inspection = watch.live.inspect(body_of(prompt(*args, **kwargs)), plan.tenant)
-            checked = guard.charge_prompt(request, plan, units, inspection, watch)
-            admit(checked.decision)
-            watch.observe(request, checked)
+            return request, plan, cost(*args, **kwargs) if callable(cost) else cost
 
-        return charge
+        waits = is_async and remote_of(guard.store) is not None
+        return _charge(guard, asked, waits=waits) if prompt is None else _watched(guard, asked, prompt, waits=waits)
 
     return lambda function: limited(function, charge_for)
+
+
+def _charge(guard: Guard, asked: Ask, *, waits: bool) -> Charge:
+    def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        admit(guard.charge(*asked(args, kwargs)))
+
+    async def charge_async(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        admit(await guard.charge_async(*asked(args, kwargs)))
+
+    return charge_async if waits else charge
+
+
+def _watched(guard: Guard, asked: Ask, prompt: Callable[..., Body], *, waits: bool) -> Charge:
+    """Of a function whose prompts the detector sees, where there is one."""
+
+    def payment(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payment:
+        request, plan, units = asked(args, kwargs)
+        watch = guard.watch(plan)
+        if watch is None:
+            return guard.payment(request, plan, units)
+        inspection = watch.live.inspect(body_of(prompt(*args, **kwargs)), plan.tenant)
+        return guard.payment(request, plan, units, None, watch, inspection)
+
+    def charge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        due = payment(args, kwargs)
+        _admit(guard, due, due.pay())
+
+    async def charge_async(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        due = payment(args, kwargs)
+        _admit(guard, due, await due.pay_async())
+
+    return charge_async if waits else charge
+
+
+def _admit(guard: Guard, payment: Payment, paid: Paid) -> None:
+    """Let the call go on, and the detector know of it; or raise."""
+    checked = guard.decided(payment, paid)
+    admit(checked.decision)
+    if payment.watch is not None:
+        payment.watch.observe(payment.request, checked)
 
 
 def body_of(prompt: Body) -> bytes:

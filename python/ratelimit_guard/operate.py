@@ -46,7 +46,7 @@ class Desk:
         """Find its shared memory."""
         self.config: Config = load(file)
         section = self.config.detector
-        if section is None or self.config.store.kind != "shared":
+        if section is None or self.config.store.kind == "memory":
             why = (
                 "there is no section [detector]"
                 if section is None

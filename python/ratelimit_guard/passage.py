@@ -33,8 +33,9 @@ Used: TypeAlias = "tuple[int, int, tuple[int | None, int | None], int, int, bool
 class Passage:
     """Fed with the response's start and pieces; says what to send in their place.
 
-    After `cut` nothing more may be sent. `answer` is there for a success that is read. `began`: the server took the
-    start of the response; before that nobody has been given anything.
+    After `cut` nothing more may be sent. While a top-up is `due` the rest of a piece waits for `top_up`, which says
+    what more to send of it; of counters in memory none ever is. `answer` is there for a success that is read. `began`:
+    the server took the start of the response; before that nobody has been given anything.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Passage:
         self._exhausted, self._rest = False, 0
         self._has_passed = False
         self._counted, self._spent = 0, 0
+        self._left: tuple[bytes, bool] = (b"", True)
         self._stream: Stream | None = None
         self._filter: _tokens.UsageFilter | None = None
 
@@ -93,7 +95,10 @@ class Passage:
         if answer is not None:
             chunk = bytes(chunk)  # some apps send views of memory
             if self._tokens is not None and answer.is_stream:
-                chunk = self._count(answer, chunk)
+                passed = self._count(answer, chunk)
+                if self.due:
+                    self._left, more = (chunk[len(passed) :], more), True
+                chunk = passed
             elif answer.wanted:
                 answer.feed(chunk)
         if self._filter is not None:
@@ -107,12 +112,32 @@ class Passage:
             return chunk, True
         return chunk + (b"\n\n" if answer.in_event else b"") + self._ending(), False
 
+    @property
+    def due(self) -> bool:
+        """Must more be reserved before more may pass?"""
+        return self._spending is not None and self._spending.due and not self._exhausted
+
+    def top_up(self) -> tuple[bytes, bool]:
+        """Reserve what is due, and feed what was left."""
+        return self._go_on(has_room=self._spending is None or self._spending.top_up())
+
+    async def top_up_async(self) -> tuple[bytes, bool]:
+        """`top_up` without blocking the loop."""
+        return self._go_on(has_room=self._spending is None or await self._spending.top_up_async())
+
+    def _go_on(self, *, has_room: bool) -> tuple[bytes, bool]:
+        self._exhausted = not has_room
+        chunk, more = self._left
+        return self.feed(chunk, more=more)
+
     def _count(self, answer: AnswerText, chunk: bytes) -> bytes:
         """Count what passes of a stream: a document is an answer already given. What is left of the chunk once the
         tokens are used up: up to the end of an event.
         """
         at = 0
-        while at < len(chunk) and not self.cut:
+        if self._exhausted and self._can_end(answer):
+            self.cut = True
+        while at < len(chunk) and not self.cut and not self.due:
             piece = chunk[at : at + PIECE] if len(chunk) > PIECE else chunk
             if self._exhausted:
                 piece = piece[: answer.rest_of_event(piece)]

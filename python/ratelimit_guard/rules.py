@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ratelimit_guard._core import LimitResult, Reservation, TableLimiter
+    from ratelimit_guard._core import LimitResult
     from ratelimit_guard.dialect import Dialect
     from ratelimit_guard.request import Request
     from ratelimit_guard.restriction import Restriction
-    from ratelimit_guard.spending import Spending
+    from ratelimit_guard.spending import Held, Spending
+    from ratelimit_guard.stores import RemoteLimiter, RemoteStore
     from ratelimit_guard.tenant import Tenant
 
     Partition = Callable[[Tenant, Request | None, str], str]
+    Acquire = Callable[[tuple[str, ...], int, bool], LimitResult]
+    Asked = tuple["Charge", tuple[str, ...]]
+
+
+class Bound(Protocol):
+    """What policies are bound to: a limiter that takes a key for every one of them."""
+
+    def acquire_each(self, keys: tuple[str, ...], cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """Take `cost` units of every policy, or of none."""
+        ...
+
+    def peek_each(self, keys: tuple[str, ...], cost: int = 1) -> LimitResult:
+        """What `acquire_each` would answer now."""
+        ...
+
+    def reserve(self, *asked: Any, **more: Any) -> Held:
+        """Reserve what a call of a model needs: see `BoundLimiter.reserve`."""
+        ...
 
 
 class Charge:
     """Some policies, bound together: all pay or none pays, each for its own partition."""
 
-    __slots__ = ("_partitions", "acquire", "peek", "reserve")
+    __slots__ = ("_bound", "_partitions", "acquire", "peek", "reserve")
 
-    def __init__(self, bound: TableLimiter, partitions: tuple[Partition, ...]) -> None:
+    def __init__(self, bound: Bound, partitions: tuple[Partition, ...]) -> None:
         """`acquire(keys, cost, confirmed)` takes the cost from every policy or from none, `peek(keys, cost)` asks;
         `reserve(keys, units, …)` takes tokens and slots too.
         """
-        self.acquire: Callable[[tuple[str, ...], int, bool], LimitResult] = bound.acquire_each
+        self._bound = bound
+        self.acquire: Acquire = bound.acquire_each
         self.peek: Callable[[tuple[str, ...], int], LimitResult] = bound.peek_each
-        self.reserve: Callable[..., Reservation] = bound.reserve
+        self.reserve: Callable[..., Held] = bound.reserve
         self._partitions = partitions
 
     def take(
@@ -38,6 +58,11 @@ class Charge:
         if spending is None:
             return self.acquire(keys, cost, tenant.confirmed)
         return spending.take(self, keys, tenant, cost, watches=watches)
+
+    @property
+    def remote(self) -> RemoteLimiter:
+        """The same as something that a store at a server is asked for, where it is there."""
+        return cast("RemoteLimiter", self._bound)
 
     def keys(self, tenant: Tenant, request: Request | None, model: str) -> tuple[str, ...]:
         """The partition of each policy on which the request draws."""
@@ -74,7 +99,8 @@ class Rules(NamedTuple):
 
     `budgets` is None where no detector reads prompts. `reads`: requests hold a prompt. `metered`: some policy counts
     tokens or slots in flight, `counts`: tokens, `by_model`: for each model. `early`: the enforced policies that can be
-    asked before a body is read.
+    asked before a body is read. `remote`: the store is at a server, and paid in one round trip.
+    `acquire`: all that has to be asked is the enforced policies in memory.
     """
 
     enforced: Charge | None
@@ -90,6 +116,8 @@ class Rules(NamedTuple):
     by_model: bool = False
     early: Charge | None = None
     dialect: Dialect | None = None
+    remote: RemoteStore | None = None
+    acquire: Acquire | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -112,38 +140,29 @@ class Plan(NamedTuple):
     shadow_keys: tuple[tuple[str, ...], ...]
     early_keys: tuple[str, ...]
 
-    def charge(
-        self, cost: int, restriction: Restriction | None = None, spending: Spending | None = None
-    ) -> LimitResult | None:
-        """Take the cost from every enforced policy, or from none; None when there is none. A restricted request pays
-        from its budget too, and with `spending` tokens and slots are taken, in the same batch.
+    def enforced(self, restriction: Restriction | None) -> tuple[Charge | None, tuple[str, ...]]:
+        """What decides: every enforced policy, None when there is none. A restricted request pays from its budget too,
+        in the same batch.
         """
-        if restriction is not None and restriction.enforced and self.rules.budgets is not None:
+        budget = None if restriction is None else self._budget(restriction)
+        if restriction is None or budget is None:
+            return self.rules.enforced, self.keys
+        return budget.together, self.keys + budget.keys(restriction, self.tenant)
+
+    def watching(self, restriction: Restriction | None) -> list[Asked]:
+        """What only watches, each by itself: the shadow policies, and a budget that is only tried out."""
+        asked = list(zip(self.rules.shadow, self.shadow_keys, strict=True))
+        if restriction is not None and not restriction.enforced and self.rules.budgets is not None:
             budget = self.rules.budgets.of(restriction)
-            keys = self.keys + budget.keys(restriction, self.tenant)
-            return budget.together.take(keys, cost, self.tenant, spending)
-        charge = self.rules.enforced
-        return None if charge is None else charge.take(self.keys, cost, self.tenant, spending)
-
-    def peek(self, cost: int) -> LimitResult | None:
-        """What the policies would answer now that need no body; takes nothing."""
-        early = self.rules.early
-        return None if early is None else early.peek(self.early_keys, cost)
-
-    def charge_shadow(
-        self, cost: int, restriction: Restriction | None = None, spending: Spending | None = None
-    ) -> tuple[LimitResult, ...]:
-        """Take the cost from each shadow policy that has room for it, and from a budget that is only tried out."""
-        tenant, both = self.tenant, zip(self.rules.shadow, self.shadow_keys, strict=True)
-        answers = tuple([charge.take(keys, cost, tenant, spending, watches=True) for charge, keys in both])
-        if restriction is None or restriction.enforced or self.rules.budgets is None:
-            return answers
-        budget = self.rules.budgets.of(restriction)
-        keys = budget.keys(restriction, tenant)
-        return (*answers, budget.alone.take(keys, cost, tenant, spending, watches=True))
+            asked.append((budget.alone, budget.keys(restriction, self.tenant)))
+        return asked
 
     def policy_field(self, restriction: Restriction | None) -> bytes:
-        """The policies that `charge` asks, as a RateLimit-Policy field."""
-        if restriction is None or not restriction.enforced or self.rules.budgets is None:
-            return self.rules.policy_field
-        return self.rules.budgets.of(restriction).policy_field
+        """The policies that decide, as a RateLimit-Policy field."""
+        budget = None if restriction is None else self._budget(restriction)
+        return self.rules.policy_field if budget is None else budget.policy_field
+
+    def _budget(self, restriction: Restriction) -> Budget | None:
+        """What a request that is really restricted pays from besides."""
+        budgets = self.rules.budgets
+        return budgets.of(restriction) if restriction.enforced and budgets is not None else None

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ratelimit_guard.reservation import SLICE
 
 if TYPE_CHECKING:
-    from ratelimit_guard._core import LimitResult, Reservation
+    from ratelimit_guard._core import LimitResult
+    from ratelimit_guard.payment import Paid
     from ratelimit_guard.rules import Charge
+    from ratelimit_guard.stores import Hold
     from ratelimit_guard.tenant import Tenant
+
+    class Held(Hold, Protocol):
+        """A hold that knows what its prompt was charged."""
+
+        @property
+        def input_tokens(self) -> int | None:
+            """Prompt tokens that were charged, where a policy counts any."""
+            ...
 
 
 TOKENS = frozenset({"tokens", "input-tokens", "output-tokens"})
@@ -49,8 +59,8 @@ class Spending:
         self.ask = NOTHING
         self.would_cut = False
         """Whether a policy that only watches had no room for what has passed."""
-        self._enforced: Reservation | None = None
-        self._watching: list[Reservation] = []
+        self._enforced: Held | None = None
+        self._watching: list[Held] = []
 
     def take(
         self, charge: Charge, keys: tuple[str, ...], tenant: Tenant, units: int, *, watches: bool = False
@@ -68,19 +78,22 @@ class Spending:
             account=tenant.account,
             confirmed=tenant.confirmed,
         )
+        return self.hold(reservation, watches=watches)
+
+    def hold(self, reservation: Held, *, watches: bool) -> LimitResult:
+        """Keep what was reserved until the call ends."""
         if watches:
             self._watching.append(reservation)
         else:
             self._enforced = reservation
         return reservation.result
 
-    def more(self, units: int) -> LimitResult | None:
-        """Charge requests and cost once more, of a connection that stays open; None without an enforced policy."""
-        return None if self._enforced is None else self._enforced.charge(units)
-
-    def more_shadow(self, units: int) -> tuple[LimitResult, ...]:
-        """The same of the policies that only watch."""
-        return tuple([reservation.charge(units) for reservation in self._watching])
+    async def more_async(self, units: int) -> Paid:
+        """Charge requests and cost once more, of a connection that stays open. Suspends only for a server."""
+        result = None if self._enforced is None else self._enforced.charge(units)
+        if result is not None and not result.allowed:
+            return result, ()
+        return result, tuple([reservation.charge(units) for reservation in self._watching])
 
     def spend(self, tokens: int) -> bool:
         """So many output tokens have passed. False: the enforced policies have no room for more."""
@@ -89,13 +102,26 @@ class Spending:
         return self._enforced is None or self._enforced.spend(tokens, self.ask.slice)
 
     @property
+    def due(self) -> bool:
+        """Has more passed than is reserved, and a server must be asked before more does?"""
+        return False
+
+    def top_up(self) -> bool:
+        """Reserve what is due. False: the enforced policies have no room for it."""
+        return True
+
+    async def top_up_async(self) -> bool:
+        """`top_up` without blocking the loop."""
+        return True
+
+    @property
     def input_tokens(self) -> int | None:
         """Prompt tokens that were charged, where a policy counts any."""
         charged = [one for one in (reservation.input_tokens for reservation in self._all()) if one is not None]
         return charged[0] if charged else None
 
-    def settle(self, input_tokens: int, output_tokens: int) -> None:
-        """What was really used. The first end counts."""
+    def settle(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
+        """What was really used; None: as reserved, and as spent so far. The first end counts."""
         for reservation in self._all():
             reservation.settle(input_tokens, output_tokens)
 
@@ -104,5 +130,5 @@ class Spending:
         for reservation in self._all():
             reservation.release()
 
-    def _all(self) -> list[Reservation]:
+    def _all(self) -> list[Held]:
         return self._watching if self._enforced is None else [self._enforced, *self._watching]

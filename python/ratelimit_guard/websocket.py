@@ -74,16 +74,16 @@ class Socket:
         plan = self._plan
         if plan is None or not plan.rules.message_cost or message["type"] != "websocket.receive":
             return message
-        decision = self._charge(plan, plan.rules.message_cost)
+        decision = await self._charge(plan, plan.rules.message_cost)
         if decision.allowed:
             return message
         await self._close(_reason(decision))
         return GONE
 
-    def _charge(self, plan: Plan, cost: int) -> Decision:
+    async def _charge(self, plan: Plan, cost: int) -> Decision:
         if self._spending is None:
-            return self._guard.charge(self._request, plan, cost)
-        return self._guard.charge_more(self._request, plan, cost, self._spending)
+            return await self._guard.charge_async(self._request, plan, cost)
+        return await self._guard.charge_more(self._request, plan, cost, self._spending)
 
     async def send(self, message: Message) -> None:
         """Pass the message on. `OSError` after a refusal, as ASGI has it for a client who is gone."""

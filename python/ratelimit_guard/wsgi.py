@@ -65,13 +65,13 @@ class RateLimitMiddleware:
             return _answer(no_length(call.dialect, request_id(call.request)), environ, start_response)
         if body is not None and (unreadable := call.unreadable(body.bytes)) is not None:
             return _answer(unreadable, environ, start_response)
-        checked = call.check() if body is None else call.check(body.bytes, body.size)
-        if body is not None and checked.replacement is not None:
-            environ = body.replaced(checked.replacement)
-        if call.asks_usage:
-            environ = {**environ, "HTTP_ACCEPT_ENCODING": "identity"}
         passing = Passing(start_response, call)
         with passing.ending_on_error():
+            checked = call.check() if body is None else call.check(body.bytes, body.size)
+            if body is not None and checked.replacement is not None:
+                environ = body.replaced(checked.replacement)
+            if call.asks_usage:
+                environ = {**environ, "HTTP_ACCEPT_ENCODING": "identity"}
             answer = self._run(environ, start_response, passing.start, checked.decision, call.refuse, call.dialect)
             return passing.iterate(answer)
 
@@ -127,7 +127,7 @@ class Passing:
         passage.began = True
 
         def counting(data: bytes) -> Any:
-            return write(passage.feed(data, more=True)[0])
+            return write(_fed(passage, data, more=True))
 
         return counting
 
@@ -153,7 +153,7 @@ class Passing:
 
     def feed(self, chunk: bytes, *, more: bool) -> bytes:
         """What to send instead."""
-        return chunk if self._passage is None else self._passage.feed(chunk, more=more)[0]
+        return chunk if self._passage is None else _fed(self._passage, chunk, more=more)
 
     def end(self) -> None:
         """It is over, however."""
@@ -161,12 +161,20 @@ class Passing:
 
     @contextmanager
     def ending_on_error(self) -> Generator[None]:
-        """An app that fails before it returns has answered nothing."""
+        """Who fails before the app returns has answered nothing."""
         try:
             yield
         except BaseException:
             self._call.end()
             raise
+
+
+def _fed(passage: Passage, chunk: bytes, *, more: bool) -> bytes:
+    sent, _ = passage.feed(chunk, more=more)
+    while passage.due:
+        rest, _ = passage.top_up()
+        sent += rest
+    return sent
 
 
 class _Pieces:

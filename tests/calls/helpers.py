@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-from guard.helpers import Message, complete, http_scope
+from guard.helpers import Message, complete, http_scope, table
 from ratelimit_guard import Guard
 from ratelimit_guard.asgi import RateLimitMiddleware
 
@@ -107,7 +107,7 @@ class Scene:
         from ratelimit_guard import Policy
 
         quota = self.guard.config.policies[policy].quota
-        bound = self.guard.store.bind(self.guard.config.namespace, [Policy(policy, quota)])
+        bound = table(self.guard).bind(self.guard.config.namespace, [Policy(policy, quota)])
         return bound.peek(key, 0).remaining
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
 
 from calls.helpers import CHAT, Scene
-from guard.helpers import Message, http_scope
+from guard.helpers import Message, http_scope, table
 from ratelimit_guard.wsgi import RateLimitMiddleware
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ BODY = "http.response.body"
 def balanced(scene: Scene, limit: int = 10_000, slots: int = 2) -> None:
     """Nothing is in flight, and of the tokens just that is gone which the hooks were told."""
     used = sum(event.input_tokens + event.output_tokens for event in scene.used)
-    assert scene.guard.store.leases()["live"] == 0
+    assert table(scene.guard).leases()["live"] == 0
     assert (scene.left("slots"), scene.left("tokens")) == (slots, max(0, limit - used))
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from calls.helpers import CHAT, POLICIES, ROUTES, Scene, ask, chunk, event_of, usage
 from calls.hostile import EVENTS, JSON, Memory, Server, balanced, exchange, part, replying, start
 from calls.test_hostile import MIB, bomb
-from guard.helpers import Message, call, complete, http_scope
+from guard.helpers import Message, call, complete, http_scope, table
 from ratelimit_guard import Guard, RateLimitExceeded
 from ratelimit_guard.testing import ManualClock
 
@@ -38,7 +38,7 @@ def test_any_request_passes(body: bytes, length: bytes, coding: bytes) -> None:
     scene = Scene(ManualClock())
     scene.app.app = replying(start(JSON), part(b"{}", more=False))
     asyncio.run(exchange(scene, body, headers=[(b"content-length", length), (b"content-encoding", coding)]))
-    assert (scene.guard.store.leases()["live"], scene.left("slots")) == (0, 2)
+    assert (table(scene.guard).leases()["live"], scene.left("slots")) == (0, 2)
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         environ["wsgi.input"].read()
@@ -47,7 +47,7 @@ def test_any_request_passes(body: bytes, length: bytes, coding: bytes) -> None:
 
     texts = {"CONTENT_LENGTH": length.decode("latin-1"), "HTTP_CONTENT_ENCODING": coding.decode("latin-1")}
     Server(scene, app).post(body, **texts)
-    assert (scene.guard.store.leases()["live"], scene.left("slots")) == (0, 2)
+    assert (table(scene.guard).leases()["live"], scene.left("slots")) == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ async def test_a_bomb_in_a_request_stays_packed(clock: ManualClock, coding: byte
     with Memory() as memory:
         sent = await exchange(scene, packed, headers=headers)
     assert (sent[0]["status"], memory.grown < 48 * MIB) == (200, True)
-    assert (scene.guard.store.leases()["live"], scene.left("slots")) == (0, 2)
+    assert (table(scene.guard).leases()["live"], scene.left("slots")) == (0, 2)
 
 
 async def test_a_long_request_is_not_gathered(clock: ManualClock) -> None:
@@ -274,6 +274,6 @@ def test_forked_workers_share_a_memory_store() -> None:
     assert scene.left("tokens") == 10_000 - 300
     in_child(partial(work, True))
     assert scene.left("slots") == 1
-    assert scene.guard.store.keep() == 1
-    assert (scene.left("slots"), scene.guard.store.leases()["live"]) == (2, 0)
+    assert table(scene.guard).keep() == 1
+    assert (scene.left("slots"), table(scene.guard).leases()["live"]) == (2, 0)
     assert 10_000 - 300 - 150 < scene.left("tokens") < 10_000 - 300 - 50

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ratelimit_guard import MemoryStore, SharedStore
 from ratelimit_guard.request import Request
 
+if TYPE_CHECKING:
+    from ratelimit_guard import Guard
+
 Message = dict[str, Any]
+
+
+def table(guard: Guard) -> MemoryStore | SharedStore:
+    """The guard's counters themselves, behind the server where there is one."""
+    store: Any = guard.store
+    found = getattr(store, "table", store)
+    assert isinstance(found, MemoryStore | SharedStore)
+    return found
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.authentication import BaseUser, SimpleUser
 
-from guard.helpers import complete, request
+from guard.helpers import complete, request, table
 from ratelimit_guard import ConfigError, Identity
 from ratelimit_guard.address import MAX_ADDRESS_CHARACTERS, Proxies, client_address
 from ratelimit_guard.config_file import from_dict
@@ -196,7 +196,7 @@ def test_a_flood_of_made_up_callers_is_one_address(make_guard: Callable[..., Gua
         headers = {"Authorization": f"Bearer {chance.random()}", "X-Forwarded-For": forwarded}
         admitted += guard.check(request(headers=headers)).allowed
     assert admitted == 3
-    assert guard.store.stats()["live"] == 1
+    assert table(guard).stats()["live"] == 1
 
 
 def test_nobody_takes_the_name_of_another(make_guard: Callable[..., Guard]) -> None:

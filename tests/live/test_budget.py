@@ -9,6 +9,7 @@ import pytest
 
 from live.helpers import Scene, post, question, values
 from ratelimit_guard import ConfigError, Guard
+from ratelimit_guard.payment import peek
 
 
 def test_accounts_share_one_budget() -> None:
@@ -67,7 +68,7 @@ def test_both_pay_or_none() -> None:
     assert last is not None
     plan = scene.guard.plan(post(last.id, last.account.partition("/")[2]))
     assert plan is not None
-    peeked = plan.peek(1)
+    peeked = peek(plan)
     assert peeked is not None
     assert (peeked.allowed, peeked.remaining) == (True, 1)
 

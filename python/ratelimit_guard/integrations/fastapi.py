@@ -24,7 +24,7 @@ def dependency(guard: "Guard", policies: tuple[str, ...], cost: int) -> Any:
     async def limited(connection: HTTPConnection, response: Response) -> "Decision":
         request = from_scope(connection.scope)
         route = getattr(connection.scope.get("route"), "path", "")
-        decision = guard.charge(request, guard.plan_for(request, policies, route), cost)
+        decision = await guard.charge_async(request, guard.plan_for(request, policies, route), cost)
         admit(decision)
         for name, value in guard.fields(decision):
             response.headers.append(name.decode("latin-1"), value.decode("latin-1"))
