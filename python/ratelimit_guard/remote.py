@@ -47,7 +47,7 @@ class RemoteSpending(Spending):
 
     def top_up(self) -> bool:
         """Reserve what is due, hold by hold. False: the enforced policies have no room for it."""
-        return self._topped([(hold, hold.spend(0, self.ask.slice)) for hold in self._due])
+        return self._topped([(hold, hold.top_up(self.ask.slice)) for hold in self._due])
 
     async def top_up_async(self) -> bool:
         """`top_up` without blocking the loop."""

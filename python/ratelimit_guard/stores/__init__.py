@@ -155,6 +155,10 @@ class RemoteHold(Hold, Protocol):
         """`spend` without asking: False when more has passed than is reserved, and `top_up_async` is due."""
         ...
 
+    def top_up(self, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """Reserve what has passed beyond the reserve, and up to `slice` more. False: it did not fit, a debt."""
+        ...
+
     async def top_up_async(self, slice: int, /) -> bool:  # noqa: A002  the word of the contract
         """Reserve what has passed beyond the reserve, and up to `slice` more. False: it did not fit, a debt."""
         ...
@@ -180,6 +184,14 @@ class RemoteLimiter(BoundLimiter, Protocol):
 
     async def peek_async(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """`peek` without blocking the loop."""
+        ...
+
+    def acquire_each(self, keys: tuple[str | bytes, ...], cost: int = 1, confirmed: bool = True) -> LimitResult:
+        """`acquire` with a key for every policy."""
+        ...
+
+    def peek_each(self, keys: tuple[str | bytes, ...], cost: int = 1) -> LimitResult:
+        """`peek` with a key for every policy."""
         ...
 
     async def peek_each_async(self, keys: tuple[str | bytes, ...], cost: int = 1) -> LimitResult:

@@ -50,6 +50,17 @@ async def ask_async(store: RedisStore, way: Way[T]) -> T:
         return outcome
 
 
+async def ask_whole(store: RedisStore, way: Way[T], undo: Callable[[T], object] | None = None) -> T:
+    """The same to its end, also when the task that asks is cancelled: then `undo` gets what nobody waits for."""
+    going = asyncio.ensure_future(ask_async(store, way))
+    try:
+        return await asyncio.shield(going)
+    except asyncio.CancelledError:
+        if undo is not None:
+            going.add_done_callback(lambda ended: ended.cancelled() or ended.exception() or undo(ended.result()))
+        raise
+
+
 def refuse_loop() -> None:
     """`UsageError` on a running event loop."""
     if is_on_loop():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import MAX_LIMIT
 from ratelimit_guard.errors import UsageError
-from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async
+from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole
 from ratelimit_guard.stores.redis.failure import FAILED
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class RedisHold:
         self._is_open, self._process = bool(shares), os.getpid()
         self._firm = False
         self._renewing = False
-        self._end_as: tuple[int | None, int | None, bool] | None = None
+        self._ended: tuple[int | None, int | None, bool] | None = None
         self._lock = threading.Lock()
         self.id = 0
 
@@ -125,7 +125,11 @@ class RedisHold:
 
     def spend(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
         """Tell that output has passed; reserve up to `slice` more when needed. False: it did not fit, a debt."""
-        return self.spend_later(output_tokens, slice) or ask(self._limiter.store, self._top_up(number(slice)))
+        return self.spend_later(output_tokens, slice) or self.top_up(slice)
+
+    def top_up(self, slice: int, /) -> bool:  # noqa: A002  the word of the contract
+        """Reserve what has passed beyond the reserve, and up to `slice` more. False: it did not fit, a debt."""
+        return ask(self._limiter.store, self._top_up(number(slice)))
 
     async def spend_async(self, output_tokens: int, slice: int, /) -> bool:  # noqa: A002  the word of the contract
         """`spend` without blocking the loop."""
@@ -133,7 +137,7 @@ class RedisHold:
 
     async def top_up_async(self, slice: int, /) -> bool:  # noqa: A002  the word of the contract
         """Reserve what has passed beyond the reserve, and up to `slice` more. False: it did not fit, a debt."""
-        return await ask_async(self._limiter.store, self._top_up(number(slice)))
+        return await ask_whole(self._limiter.store, self._top_up(number(slice)))
 
     def _top_up(self, slice: int) -> Way[bool]:  # noqa: A002  the word of the contract
         missing = self.spent - (self._granted or 0)
@@ -153,6 +157,8 @@ class RedisHold:
                 fits = False
                 self._owe(part, missing)
         self._granted += missing + (extra if fits else 0)
+        if not self._is_open and self._ended is not None:  # meanwhile: what was just taken goes back too
+            self._tell_end(*self._ended)
         return fits
 
     def _paying(self) -> Iterator[Part]:
@@ -217,12 +223,19 @@ class RedisHold:
             if not self.is_open:
                 return
             self._is_open = False
+            self._ended = (used_input, used_output, releases)
             if self._renewing:  # the keeper ends it, when it knows which slots are held
-                self._end_as = (used_input, used_output, releases)
                 return
-        self._tell_end(used_input, used_output, releases=releases, wakes=wakes)
+        self._tell_end(*self._ended, wakes=wakes)
 
-    def _tell_end(self, used_input: int | None, used_output: int | None, *, releases: bool, wakes: bool) -> None:
+    def _tell_end(
+        self,
+        used_input: int | None,
+        used_output: int | None,
+        releases: bool,
+        *,
+        wakes: bool = True,
+    ) -> None:
         output = self.spent if used_output is None else used_output
         for part in self._parts:
             dues = []
@@ -231,6 +244,7 @@ class RedisHold:
                 due = self._due(share, used_input, output, releases=releases)
                 back = share.give_up(share.charged - due)
                 debit = max(0, due - share.charged)
+                share.charged += debit
                 listed = self.id if share.unit in PAYS_OUTPUT else 0
                 if back or debit or share.listed:
                     dues.append((place, listed, share.listed, debit, back))
@@ -291,9 +305,9 @@ class RedisHold:
     def keep_ends(self) -> None:
         """All answers are there: if it was ended meanwhile, tell now."""
         with self._lock:
-            self._renewing, ended = False, self._end_as
+            self._renewing, ended = False, self._ended
         if ended is not None:
-            self._tell_end(ended[0], ended[1], releases=ended[2], wakes=True)
+            self._tell_end(*ended)
 
 
 class RedisSlot:
@@ -321,6 +335,12 @@ class RedisSlot:
     async def renew_async(self) -> bool:
         """`renew` without blocking the loop."""
         return await ask_async(self._limiter.store, self._renew())
+
+    def give_up(self) -> None:
+        """Free the slot without waiting for it."""
+        held, self._held = self._held, []
+        if held and self._process == os.getpid():
+            self._limiter.note(self._part, [(place, 0, 0, 0, [(mark, born, 1)]) for place, _, mark, born in held])
 
     def _release(self) -> Way[bool]:
         if not self._held or self._process != os.getpid():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ratelimit_guard._core import LimitResult
 from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import UsageError
-from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, refuse_loop
+from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED, Failure
 from ratelimit_guard.stores.redis.holds import LEASE_S, PAYS_OUTPUT, SLOT, STAYS, RedisHold, RedisSlot, Share
 from ratelimit_guard.stores.redis.local import LocalHold, LocalSlot
@@ -136,7 +136,7 @@ class RedisLimiter:
 
     async def permit_async(self, key: str | bytes, cost: int = 1, confirmed: bool = True) -> Any:
         """`permit` without blocking the loop."""
-        return await ask_async(self.store, self._permitting(key, cost, confirmed))
+        return await ask_whole(self.store, self._permitting(key, cost, confirmed), lambda slot: slot.give_up())
 
     def reserve(self, keys: tuple[str | bytes, ...], *arguments: Any, **options: Any) -> Any:
         """Reserve what a call of a model needs, a key for every policy."""
@@ -144,7 +144,8 @@ class RedisLimiter:
 
     async def reserve_async(self, keys: tuple[str | bytes, ...], *arguments: Any, **options: Any) -> Any:
         """`reserve` without blocking the loop."""
-        return await ask_async(self.store, self.reserving(Reserving.of(keys, *arguments, **options)))
+        way = self.reserving(Reserving.of(keys, *arguments, **options))
+        return await ask_whole(self.store, way, lambda hold: hold.release())
 
     # --- ways
 

@@ -37,6 +37,10 @@ class LocalHold:
         """Tell that output has passed."""
         return self.spend(output_tokens, slice)
 
+    def top_up(self, _slice: int, /) -> bool:
+        """What was told did not fit."""
+        return False
+
     async def top_up_async(self, _slice: int, /) -> bool:
         """What was told did not fit."""
         return False
@@ -66,6 +70,10 @@ class LocalSlot:
     def __init__(self, result: LimitResult, slot: Any) -> None:
         """`slot` is that of the fallback, None when no policy counts there."""
         self.result, self._slot = result, slot
+
+    def give_up(self) -> None:
+        """Free the slot."""
+        self.release()
 
     def release(self) -> bool:
         """Free the slot. True when it was still held."""
