@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from ratelimit_guard.errors import UsageError
 
@@ -59,4 +59,4 @@ class Pending(Generic[T, H]):
         if take is None:
             raise UsageError(self._twice)
         taken = take()
-        return self._hold(await taken if isawaitable(taken) else taken)
+        return self._hold(cast("T", await taken if isawaitable(taken) else taken))

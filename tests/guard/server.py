@@ -133,6 +133,10 @@ class Hold:
         await self._server.wait("spend")
         return self._spend(output_tokens, most)
 
+    def top_up(self, most: int, /) -> bool:
+        self._server.block("top_up")
+        return self._spend(0, most)
+
     async def top_up_async(self, most: int, /) -> bool:
         await self._server.wait("top_up")
         return self._spend(0, most)

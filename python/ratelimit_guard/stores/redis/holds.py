@@ -11,6 +11,7 @@ from ratelimit_guard._core import MAX_LIMIT
 from ratelimit_guard.errors import UsageError
 from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole
 from ratelimit_guard.stores.redis.failure import FAILED
+from ratelimit_guard.stores.redis.part import charged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.stores.redis.asking import Way
     from ratelimit_guard.stores.redis.limiter import RedisLimiter
-    from ratelimit_guard.stores.redis.part import Due, Part
+    from ratelimit_guard.stores.redis.part import Charged, Due, Part
 
 LEASE_S = 30.0
 """After which the server counts what a reservation has not spent as given back, unless its owner says that it lives."""
@@ -150,9 +151,9 @@ class RedisHold:
             [answer] = yield Ask(part.tag, (put,))
             if answer is FAILED:
                 fits = fits and not self._limiter.failure.refuses
-            elif type(answer) is tuple:
-                extra = min(extra, answer[1] - missing)
-                self.book(part, answer, missing)
+            elif (taken := charged(answer)) is not None:
+                extra = min(extra, taken[1] - missing)
+                self.book(part, taken, missing)
             else:
                 fits = False
                 self._owe(part, missing)
@@ -166,9 +167,9 @@ class RedisHold:
             if any(self._shares[index].unit in PAYS_OUTPUT for index in part.indices):
                 yield part
 
-    def book(self, part: Part, answer: Any, spent: int = 0) -> None:
+    def book(self, part: Part, taken: Charged, spent: int = 0) -> None:
         """Enter what the server took for a part; of output more than all parts have room for goes back."""
-        _, output, receipts = answer
+        _, output, receipts = taken
         for index, (units, mark, born) in zip(part.indices, receipts, strict=True):
             share = self._shares[index]
             share.add(units, mark, born)
@@ -238,7 +239,7 @@ class RedisHold:
     ) -> None:
         output = self.spent if used_output is None else used_output
         for part in self._parts:
-            dues = []
+            dues: list[Due] = []
             for place, index in enumerate(part.indices):
                 share = self._shares[index]
                 due = self._due(share, used_input, output, releases=releases)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ratelimit_guard._core import LimitResult
 from ratelimit_guard._core import remote as _remote
@@ -13,7 +13,7 @@ from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole, 
 from ratelimit_guard.stores.redis.failure import FAILED, Failure
 from ratelimit_guard.stores.redis.holds import LEASE_S, PAYS_OUTPUT, SLOT, STAYS, RedisHold, RedisSlot, Share
 from ratelimit_guard.stores.redis.local import LocalHold, LocalSlot
-from ratelimit_guard.stores.redis.part import Part
+from ratelimit_guard.stores.redis.part import Charged, Part, charged
 from ratelimit_guard.stores.redis.reserving import Reserving
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.store import RedisStore
 
 
+Paid: TypeAlias = "list[tuple[Part, Charged]]"
 _NUMBERS = count(1)
 
 
@@ -101,10 +102,11 @@ class RedisLimiter:
 
     def _kept(self, part: Part, answer: Any) -> Any:
         """A result without what was taken ahead."""
-        if type(answer) is not tuple or self.store.allotments is None:
+        taken = charged(answer)
+        if taken is None or self.store.allotments is None:
             return answer
         self.store.kept_ahead()
-        return self.store.allotments.got(self, part, answer)
+        return self.store.allotments.got(self, part, taken)
 
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """What `acquire` would answer now."""
@@ -153,16 +155,17 @@ class RedisLimiter:
         """The question's shares, in the order in which they are charged: what most draw on comes first."""
         if not self.store.is_cluster:
             return (Part(self.remote, keys, 0, self._whole),)
-        if type(keys) is not tuple:
+        if not isinstance(keys, tuple):
             return (Part(self.remote, keys, _remote.RemotePolicies.tag(keys), self._whole),)
-        if len(keys) != len(self._whole):
-            msg = f"{len(keys)} keys for {len(self._whole)} policies: give one for each"
+        each = cast("tuple[str | bytes, ...]", keys)
+        if len(each) != len(self._whole):
+            msg = f"{len(each)} keys for {len(self._whole)} policies: give one for each"
             raise UsageError(msg)
-        groups = self.remote.groups(keys)
+        groups = self.remote.groups(each)
         if len(groups) == 1:
-            return (Part(self.remote, keys, groups[0][0], self._whole),)
+            return (Part(self.remote, each, groups[0][0], self._whole),)
         return tuple(
-            Part(self._subset(tuple(indices)), tuple(keys[index] for index in indices), tag, tuple(indices))
+            Part(self._subset(tuple(indices)), tuple(each[index] for index in indices), tag, tuple(indices))
             for tag, indices in groups
         )
 
@@ -192,20 +195,20 @@ class RedisLimiter:
             self.store.refusals.put(self, keys, cost, answer)
         return answer
 
-    def across(self, parts: Sequence[Part], puts: Sequence[Any], cost: int) -> Way[tuple[Any, list[tuple[Part, Any]]]]:
+    def across(self, parts: Sequence[Part], puts: Sequence[Any], cost: int) -> Way[tuple[Any, Paid]]:
         """Charge part after part, and give all back when one refuses. The merged result, and what was charged; the
         result is `FAILED` when a part had no answer.
         """
         told: list[tuple[list[int], Any]] = []
-        paid: list[tuple[Part, Any]] = []
+        paid: Paid = []
         for position, (part, put) in enumerate(zip(parts, puts, strict=True)):
             [answer] = yield Ask(part.tag, (put,))
-            if type(answer) is tuple:
-                paid.append((part, answer))
+            if (taken := charged(answer)) is not None:
+                paid.append((part, taken))
                 continue
-            for earlier, charged in paid:
-                _, seen = yield Ask(earlier.tag, (earlier.back(charged), earlier.peek(cost)))
-                told.append((list(earlier.indices), charged[0] if seen is FAILED else seen))
+            for earlier, taken in paid:
+                _, seen = yield Ask(earlier.tag, (earlier.back(taken), earlier.peek(cost)))
+                told.append((list(earlier.indices), taken[0] if seen is FAILED else seen))
             if answer is FAILED:
                 return FAILED, []
             told.append((list(part.indices), answer))
@@ -226,9 +229,9 @@ class RedisLimiter:
         return told[0][1] if len(told) == 1 else self.remote.merge(told, 0.0)
 
     def _resetting(self, key: Any) -> Way[bool]:
-        tag = _remote.RemotePolicies.tag(key) if self.store.is_cluster else 0
+        [part] = self.parts(key)
         self.store.refusals.clear()
-        [answer] = yield Ask(tag, (lambda batch: batch.reset(self.remote, key),))
+        [answer] = yield Ask(part.tag, (part.reset(),))
         return False if answer is FAILED else answer
 
     def _permitting(self, key: Any, cost: int, confirmed: bool) -> Way[Any]:
@@ -240,9 +243,9 @@ class RedisLimiter:
         if answer is FAILED:
             result, slot = self.failure.permit((key,) * len(self._whole), cost, confirmed)
             return LocalSlot(result, slot)
-        if type(answer) is not tuple:
+        if (taken := charged(answer)) is None:
             return RedisSlot(self, part, answer, [])
-        result, _, receipts = answer
+        result, _, receipts = taken
         held = [
             (index, key, mark, born)
             for index, (units, mark, born) in enumerate(receipts)
@@ -272,11 +275,11 @@ class RedisLimiter:
         """What is held by the answer of a single server."""
         if answer is FAILED:
             return self._held_here(asked)
-        if type(answer) is not tuple:
+        if (taken := charged(answer)) is None:
             return self._hold(asked, (part,), answer, [])
-        return self._hold(asked, (part,), answer[0], [(part, answer)])
+        return self._hold(asked, (part,), taken[0], [(part, taken)])
 
-    def _hold(self, asked: Reserving, parts: Sequence[Part], result: Any, paid: list[tuple[Part, Any]]) -> RedisHold:
+    def _hold(self, asked: Reserving, parts: Sequence[Part], result: Any, paid: Paid) -> RedisHold:
         if not paid:
             return RedisHold(self, (), [], result, None)
         shares = [Share(index, asked.keys[index], unit, asked.fixed[index]) for index, unit in enumerate(self.units)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ratelimit_guard._core import LimitResult
     from ratelimit_guard._core.remote import RemoteBatch, RemotePolicies
 
     Put = Callable[[RemoteBatch], object]
-    Due = tuple[int, int, int, int, list[tuple[int, int, int]]]
+
+Receipts: TypeAlias = "list[tuple[int, int, int]]"
+Due: TypeAlias = "tuple[int, int, int, int, Receipts]"
+Charged: TypeAlias = "tuple[LimitResult, int, Receipts]"
+"""A result, output or units ahead, and by what each policy's charge can be given back."""
 
 
 class Part(NamedTuple):
@@ -30,6 +35,10 @@ class Part(NamedTuple):
     def peek(self, cost: int) -> Put:
         """Look."""
         return lambda batch: batch.peek(self.policies, self.keys, cost)
+
+    def reset(self) -> Put:
+        """Forget the one key."""
+        return lambda batch: batch.reset(self.policies, self.keys)
 
     def charge_more(self, units: int) -> Put:
         """Take requests and cost alone."""
@@ -51,10 +60,15 @@ class Part(NamedTuple):
         """Let a reservation's lease begin anew."""
         return lambda batch: batch.beat(self.policies, place, key, number, lease_us)
 
-    def back(self, answer: Any) -> Put:
+    def back(self, charged: Charged) -> Put:
         """Give back all that a charge took."""
-        _, _, receipts = answer
+        _, _, receipts = charged
         dues: list[Due] = [
             (place, 0, 0, 0, [(mark, born, units)]) for place, (units, mark, born) in enumerate(receipts) if units
         ]
         return self.settle(dues)
+
+
+def charged(answer: Any) -> Charged | None:
+    """A charge that was taken, with receipts; None for any other answer."""
+    return cast("Charged", answer) if type(answer) is tuple else None
