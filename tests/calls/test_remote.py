@@ -161,6 +161,6 @@ def test_wsgi_asks_in_line(clock: ManualClock) -> None:
     server = hostile.Server(scene, hostile.generating(hostile.EVENTS, pieces))
     body = server.post(ask("hi", stream=True))
     words = asked(scene)
-    assert (words[0], set(words[1:])) == ("pay", {"spend"})
+    assert (words[0], set(words[1:])) == ("pay", {"top_up"})
     assert (b"error" in body, len(server.pieces) < 100) == (True, True)
     assert scene.left("tokens") == 0
