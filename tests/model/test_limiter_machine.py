@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
+import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from conftest import PATIENCE_S, SOAK
 from naive import Naive, naive
 from ratelimit_guard import Limiter, MemoryStore, Policy, Quota
+from ratelimit_guard.stores.redis import RedisStore
 from ratelimit_guard.testing import ManualClock
 
 if TYPE_CHECKING:
-    from ratelimit_guard import LimitResult
+    from ratelimit_guard import LimitResult, Store
+    from servers.server import Server
 
 NANO = 10**9
+NAMESPACES = (f"example-{number}" for number in count())
 START = 10**6 * NANO
 KEYS = st.sampled_from(["alice", "bob", b"carol"])
 COSTS = st.one_of(st.integers(0, 12), st.sampled_from([50, 10_000, 2**33, 2**70]))
@@ -36,6 +43,9 @@ def quotas(draw: st.DrawFn) -> Quota:
 class LimiterMachine(RuleBasedStateMachine):
     """One limiter with one to three policies, three keys, and a clock."""
 
+    tick = 1
+    """Nanoseconds to which the store tells the time."""
+
     @initialize(policies=st.lists(quotas(), min_size=1, max_size=3))
     def build(self, policies: list[Quota]) -> None:
         """Draw the policies."""
@@ -44,11 +54,16 @@ class LimiterMachine(RuleBasedStateMachine):
         self.now = START  # what really passed: a clock set back does not undo it
         self.stepped_back = False
         named = [Policy(f"p{number}", quota) for number, quota in enumerate(policies)]
-        self.limiter = Limiter(named, MemoryStore(100, clock=self.clock))
+        self.limiter = Limiter(named, self.store(), namespace=next(NAMESPACES))
         self.models: dict[str | bytes, list[Naive]] = {}
+
+    def store(self) -> Store:
+        """Where the counters are."""
+        return MemoryStore(100, clock=self.clock)
 
     def advance(self, nanos: int) -> None:
         """Let time pass, in steps that floats hold to the nanosecond."""
+        nanos = -(-nanos // self.tick) * self.tick
         self.now += nanos
         while nanos > 0:
             step = min(nanos, 2**52)
@@ -133,9 +148,43 @@ class SteppingClockMachine(LimiterMachine):
     @rule(part=st.floats(0, 3))
     def step_back(self, part: float) -> None:
         """Set the clock back."""
-        self.clock.advance(-self.policies[0].window_s * part)
+        back = round(self.policies[0].window_s * part * NANO) // self.tick * self.tick
+        while back > 0:
+            step = min(back, 2**52)
+            self.clock.advance(-step / NANO)
+            back -= step
         self.stepped_back = True
+
+
+class ServerMachine(SteppingClockMachine):
+    """The same where a server's script counts, by the same slow limiters."""
+
+    tick = 1_000
+
+    def store(self) -> Store:
+        """A store of the example; a namespace of its own keeps its counters apart from others'."""
+        self.opened = RedisStore(Servers.url, clock=self.clock, budget_s=PATIENCE_S, refusal_cache_s=0)
+        return self.opened
+
+    def teardown(self) -> None:
+        """End its connections."""
+        if hasattr(self, "opened"):
+            self.opened.close()
+
+
+class Servers:
+    """The server that all examples use."""
+
+    url = ""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server(shared_server: Server) -> None:
+    Servers.url = shared_server.url
 
 
 TestLimiterMachine = LimiterMachine.TestCase
 TestSteppingClockMachine = SteppingClockMachine.TestCase
+TestServerMachine = ServerMachine.TestCase
+if not SOAK:
+    TestServerMachine.settings = settings(max_examples=60)
