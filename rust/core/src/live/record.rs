@@ -37,6 +37,8 @@ pub enum Record {
     ReleaseCampaign(u32),
     /// Save the state now.
     Save,
+    /// What other hosts told is in the ring up to this place of the stream between them.
+    ReadUpTo([u64; 2]),
 }
 
 /// Facts of a request on its way into the ring.
@@ -62,6 +64,7 @@ const OBSERVATION: u64 = 1;
 const RELEASE_ACCOUNT: u64 = 2;
 const RELEASE_CAMPAIGN: u64 = 3;
 const SAVE: u64 = 4;
+const READ_UP_TO: u64 = 5;
 const DECLARED: u64 = 1;
 
 impl Outgoing<'_> {
@@ -96,6 +99,7 @@ impl Record {
             Self::ReleaseAccount(account) => words.extend([RELEASE_ACCOUNT, *account]),
             Self::ReleaseCampaign(name) => words.extend([RELEASE_CAMPAIGN, u64::from(*name)]),
             Self::Save => words.push(SAVE),
+            Self::ReadUpTo([time, number]) => words.extend([READ_UP_TO, *time, *number]),
             Self::Observation(seen) => {
                 let Observation { time, who, answer, answer_tokens, is_declared, .. } = **seen;
                 let names = seen.names.each_ref().map(String::as_str);
@@ -112,6 +116,7 @@ impl Record {
             RELEASE_ACCOUNT => Self::ReleaseAccount(reader.next()?),
             RELEASE_CAMPAIGN => Self::ReleaseCampaign(reader.next()? as u32),
             SAVE => Self::Save,
+            READ_UP_TO => Self::ReadUpTo([reader.next()?, reader.next()?]),
             _ => return None,
         })
     }
