@@ -87,8 +87,10 @@ class Live:
         """Tell what another host tells, and nothing else. `StoreError` for damage or another secret; False as `take`
         gives None.
         """
-    def adopt(self, state: bytes) -> bool:
-        """Fold on from another host's state, once `forward(False)`. False when it is this host's own; else as `learn`."""
+    def adopt(self, state: bytes) -> bool | None:
+        """Fold on from another host's state, once `forward(False)`. False when it is this area's own, which knows more;
+        None as `take`; `StoreError` as `learn`.
+        """
     def reference(self, account: str, campaign: int | None, time: float) -> str:
         """What a refused caller quotes."""
     def dereference(self, text: str) -> tuple[int, int, float] | None:

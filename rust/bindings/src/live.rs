@@ -239,8 +239,8 @@ impl Live {
         Ok(self.with_hand(py, |hand| hand.learn(verdicts).map(Some)).or_raise(py)?.unwrap_or(false))
     }
 
-    fn adopt(&self, py: Python<'_>, state: &[u8]) -> PyResult<bool> {
-        Ok(self.with_hand(py, |hand| hand.adopt(state).map(Some)).or_raise(py)?.unwrap_or(false))
+    fn adopt(&self, py: Python<'_>, state: &[u8]) -> PyResult<Option<bool>> {
+        self.with_hand(py, |hand| hand.adopt(state)).or_raise(py)
     }
 
     fn reference(&self, account: &str, campaign: Option<u32>, time: f64) -> String {
@@ -268,6 +268,7 @@ impl Live {
         dict.set_item("saved", self.area.saved().load(Relaxed))?;
         dict.set_item("saved_up_to", self.area.saved_up_to().load(Relaxed))?;
         dict.set_item("leader", self.area.leader().load(Relaxed))?;
+        dict.set_item("learned", self.area.learned().load(Relaxed) != 0)?;
         dict.set_item("time", self.area.time().load(Relaxed))?;
         let rungs = PyDict::new(py);
         for name in 1..=look::NAMES {

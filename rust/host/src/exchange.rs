@@ -56,17 +56,20 @@ impl Hand {
     }
 
     /// Begin with another host's state when this process folds next. False when the state is this area's own, which
-    /// knows as much or more, or this process is not the one to do it.
-    pub fn adopt(&self, state: &[u8]) -> Result<bool, Error> {
+    /// knows as much or more; `None` when this process is not the one to do it.
+    pub fn adopt(&self, state: &[u8]) -> Result<Option<bool>, Error> {
         let (area, path) = (&self.post().area, &self.post().state);
         let mark = State::read(state)?.mark;
         if mark.secret != area.seed().0 {
             return Err(Error::store("another host's state was kept under another secret"));
         }
-        let Some(_intake) = self.intake().filter(|_| mark.area != area.id()) else { return Ok(false) };
+        let Some(_intake) = self.intake() else { return Ok(None) };
+        if mark.area == area.id() {
+            return Ok(Some(false));
+        }
         file::replace(path, state)?;
         // What it holds is of this host alone, and older.
         Journal::open(&journal_path(path), area.id(), |_, _| {})?.clear()?;
-        Ok(true)
+        Ok(Some(true))
     }
 }

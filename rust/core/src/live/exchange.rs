@@ -103,6 +103,7 @@ impl Verdicts {
             let rung = rungs.get(&u64::from(name)).copied().unwrap_or_default();
             area.rung(name).store(u64::from(rung), Relaxed);
         }
+        area.learned().store(1, Relaxed);
         area.convicted().store(self.convicted, Relaxed);
         area.time().store(self.time, Relaxed);
     }

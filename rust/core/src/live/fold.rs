@@ -94,6 +94,7 @@ impl Folder {
         self.tell_rungs(area);
         self.tell_accounts(area);
         self.stand_at(area, self.read_up_to);
+        area.learned().store(0, Relaxed);
         area.convicted().store(convicted as u64, Relaxed);
     }
 
