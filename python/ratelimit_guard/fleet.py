@@ -143,8 +143,8 @@ class Fleet:
             self._is_away = False
 
     def stats(self) -> dict[str, object]:
-        """Of the elected process: its host's `role` (`correlator`, `member`, `alone`; of any other process `idle`); is the
-        server `away`; observations `sent`, `received`, and `lost` on the way; batches and verdicts `refused`; `age_s`
+        """Of the elected process: its host's `role` (`correlator`, `member`, `alone`; of any other process `idle`); is
+        the server `away`; observations `sent`, `received`, and `lost` on the way; batches and verdicts `refused`; `age_s`
         of the verdicts of others; how much of the stream is unread, `unread_s`; and `bytes` of each key at the server.
         """
         exchange, term, age = self._exchange, self._term, None

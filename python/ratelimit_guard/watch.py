@@ -49,7 +49,7 @@ class Watch:
         challenge: Challenge | Decides | None,
         fleet_connect: Connect | None = None,
     ) -> None:
-        """`challenge` takes the place of the file's; `fleet_connect`, `ConfigError` and `StoreError` as for `LiveDetector`."""
+        """`challenge` takes the place of the file's; `fleet_connect` and errors as for `LiveDetector`."""
         if challenge is not None and section.challenge is None:
             msg = "a challenge is given and the file has no section [detector.challenge]: without it nobody is asked"
             raise ConfigError(msg)
