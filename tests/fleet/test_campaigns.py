@@ -1,26 +1,17 @@
-"""One detector over hosts: what is judged, who takes over, and what a server that comes and goes does to it."""
+"""One detector over hosts: it judges as on one, the next correlator knows what the one before knew, releases hold."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-import pytest
-
 from campaigns.campaigns import C100, Campaign
-from fleet.hosts import Hosts
-from fleet.server import Server
+from fleet.hosts import Hosts, convicted, restricted, small
+from fleet.server import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from fleet.server import Server
 
 SEED = 1
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as one:
-        yield one
 
 
 def test_a_campaign_over_two_hosts_is_judged_as_on_one(server: Server) -> None:
@@ -34,3 +25,66 @@ def test_a_campaign_over_two_hosts_is_judged_as_on_one(server: Server) -> None:
     print(f"served: {single:.3f} on one host, {spread:.3f} over two")  # noqa: T201  the figures are what it is for
     assert single < 0.5
     assert abs(single - spread) < 0.1
+
+
+def test_the_next_host_knows_what_the_one_before_knew(server: Server) -> None:
+    """The correlator is gone without a word; another one goes on with its state, and what came after it."""
+    with Hosts(2, server) as hosts:
+        log = convicted(hosts, small())
+        first, second = hosts.split()
+        known = restricted(second, log)
+        assert known > 0.5
+        first.save()
+        hosts.round()
+        hosts.hand_over(server)
+        second.settle()
+        assert second.stats["rungs"] == first.stats["rungs"]
+        assert second.stats["convicted"] == first.stats["convicted"] > 0
+        assert restricted(second, log) == known
+        # Who slept learns that it judges no longer, and that what it says is not heard.
+        version = server.client.get(VERSION)
+        assert first.fleet._exchange is not None
+        assert not first.fleet._exchange.publish("forged", b"")
+        assert not first.fleet._exchange.keep(b"", (0, 0))
+        assert server.client.get(VERSION) == version
+        hosts.round()
+        assert (first.fleet.role, second.fleet.role) == ("member", "correlator")
+        # And it obeys what the new one finds.
+        hosts.play(log)
+        assert first.stats["rungs"] == second.stats["rungs"]
+        assert first.fleet.stats()["sent"]
+
+
+def test_what_came_after_the_saved_state_is_read_again(server: Server) -> None:
+    """From the stream, and none of it twice."""
+    log = small()
+    with Hosts(2, server) as hosts:
+        first, second = hosts.split()
+        for call in log[:40]:
+            second.sends(call)
+        hosts.settle()
+        assert first.stats["folded"] >= 40
+        # Saved are those until now; these are not.
+        first.save()
+        hosts.round()
+        for call in log[40:100]:
+            second.sends(call)
+        hosts.settle()
+        hosts.hand_over(server)
+        hosts.until(lambda: second.fleet._counts["received"] >= 60, but=first)
+        second.settle()
+        second.save()
+        assert second.requests() == 100
+
+
+def test_a_release_reaches_all(server: Server) -> None:
+    """An operator's word to a member goes the way of the observations, and comes back."""
+    with Hosts(2, server) as hosts:
+        log = convicted(hosts, small())
+        _, second = hosts.split()
+        assert restricted(second, log) > 0.5
+        end = second.detector._live.release_campaign(int(next(iter(second.stats["rungs"]))))
+        assert end is not None
+        hosts.until(lambda: not any(host.stats["rungs"] for host in hosts.all))
+        assert second.stats["saved_up_to"] >= end
+        assert restricted(second, log) == 0
