@@ -44,7 +44,7 @@ fn is_told(words: &[u64]) -> bool {
 }
 
 /// All that the books tell, as it goes from host to host.
-#[derive(Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub struct Verdicts {
     mark: u64,
     convicted: u64,
