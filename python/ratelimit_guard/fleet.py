@@ -144,8 +144,8 @@ class Fleet:
 
     def stats(self) -> dict[str, object]:
         """Of the elected process: its host's `role` (`correlator`, `member`, `alone`; of any other process `idle`); is
-        the server `away`; observations `sent`, `received`, and `lost` on the way; batches and verdicts `refused`; `age_s`
-        of the verdicts of others; how much of the stream is unread, `unread_s`; and `bytes` of each key at the server.
+        the server `away`; observations `sent`, `received`, and `lost` on the way; batches and verdicts `refused`;
+        `age_s` of the verdicts of others; how much of the stream is unread, `unread_s`; and `bytes` of each key there.
         """
         exchange, term, age = self._exchange, self._term, None
         if self._learned_at is not None:
@@ -215,7 +215,8 @@ class Fleet:
     def _be(self, role: Role) -> None:
         if role == self.role == "member":
             return
-        self.role, self._term, self._pending, self._version = role, None, None, ""
+        self.role, self._term, self._pending = role, None, None
+        self._version, self._learned_at = "", None
         self._live.forward(forwards=role != "alone")  # a term lets it fold when it has a state to go on with
 
     def _follow(self, exchange: Exchange, now: float) -> None:

@@ -33,6 +33,11 @@ PUBLISH_BYTES_PER_S = 1 << 20
 REFRESH_S = 3_600.0
 """Verdicts that stay the same are told again before they expire."""
 KEEP_EVERY_S = 60.0
+"""What a host that takes over may not know: so much of what the host before saw itself."""
+KEEP_SOON_S = 2.0
+"""The same of a conviction, which is not told before it is kept: nobody forgets what others have heard."""
+HOLD_S = 10.0
+"""Where nothing can be kept it is told all the same."""
 MAX_UNPACKED = 1 << 30
 log = logging.getLogger("ratelimit_guard")
 TOO_LARGE = "detector: the state has %d bytes and the server keeps %d: a host that takes over forgets campaigns"
@@ -54,12 +59,14 @@ class Term:
         self._name = secrets.token_hex(8)
         self._saved: object = None
         self._is_said = False
-        self._publish_at = self._refresh_at = self._keep_at = -inf
+        self._convicted: object = None
+        self._saves_up_to, self._asked_at = 0, -inf
+        self._publish_at = self._refresh_at = self._kept_at = -inf
 
     def renew(self, number: int) -> None:
         """The server forgot: tell everything again."""
         self.number = number
-        self._refresh_at = self._keep_at = -inf
+        self._refresh_at = self._kept_at = -inf
         self._saved = None
 
     def step(self, now: float) -> bool:
@@ -70,13 +77,13 @@ class Term:
             self._settle(now)
         else:
             self._read()
-            return self._publish(now) and self._keep(now)
+            return self._keep(now) and self._publish(now)
         return True
 
     def last(self) -> None:
         """Save what was saved when this host stopped folding."""
         if self._stage == "judge":
-            self._saved, self._keep_at = None, -inf
+            self._saved, self._kept_at, self._saves_up_to = None, -inf, 0
             self._keep(0.0)
 
     def _adopt(self, now: float) -> None:
@@ -131,6 +138,8 @@ class Term:
         folded, is_old = self._live.stats()["folded"], now >= self._refresh_at
         if now < self._publish_at or (folded == self._folded and not is_old):
             return True
+        if self._saves_up_to and now < self._asked_at + HOLD_S:
+            return True
         verdicts = self._live.verdicts()
         digest = hashlib.blake2b(verdicts).digest()
         self._folded, self._publish_at = folded, now + PUBLISH_EVERY_S
@@ -147,14 +156,22 @@ class Term:
         return True
 
     def _keep(self, now: float) -> bool:
-        """Save at the server what was saved here."""
-        saved = self._live.stats()["saved"]
-        if saved == self._saved or now < self._keep_at:
+        """Save at the server what was saved here, soon when campaigns were convicted, or are none any longer."""
+        stats = self._live.stats()
+        if stats["convicted"] != self._convicted:
+            self._convicted, self._saves_up_to, self._asked_at = stats["convicted"], self._live.save() or 0, now
+        wait = KEEP_SOON_S if self._saves_up_to else KEEP_EVERY_S
+        is_on_disk = stats["saved"] != self._saved and stats["saved_up_to"] >= self._saves_up_to
+        if not is_on_disk or now < self._kept_at + wait:
             return True
-        self._saved, self._keep_at = saved, now + KEEP_EVERY_S
+        self._saved, self._kept_at, self._saves_up_to = stats["saved"], now, 0
+        return self._hand_over()
+
+    def _hand_over(self) -> bool:
         try:
             state = packed(self._state.read_bytes())
-        except FileNotFoundError:
+        except OSError as error:  # not the server's, which would be away
+            log.warning("detector: %s", error)
             return True
         if len(state) <= MAX_STATE_BYTES:
             return self._exchange.keep(state, self.place)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from campaigns.traffic import Call
     from fleet.server import Server
+    from ratelimit_guard.exchange import Connect
     from ratelimit_guard.restriction import Inspection
     from ratelimit_guard.term import Term
 
@@ -40,12 +41,12 @@ class Stepped(Fleet):
 class Host:
     """A host with a process; without a server it is by itself."""
 
-    def __init__(self, server: Server | None) -> None:
+    def __init__(self, connect: Connect | None, *, store: str | None = None, stepped: bool = True) -> None:
         self.time, self.told = 0.0, 0
-        config = from_dict(values())
+        kind = {"kind": "shared", "path": store, "capacity": 10_000} if store else {"kind": "memory"}
+        config = from_dict(values(store=kind))
         assert config.detector is not None
-        connect = server.connect if server else None
-        with patch("ratelimit_guard.fleet.Fleet", Stepped):
+        with patch("ratelimit_guard.fleet.Fleet", Stepped if stepped else Fleet):
             self.detector = LiveDetector(config, config.detector, lambda: self.time, connect)
         self.detector._start()
 
@@ -115,7 +116,7 @@ class Hosts:
     """Some hosts at one server, or one without."""
 
     def __init__(self, number: int, server: Server | None) -> None:
-        self.all = [Host(server) for _ in range(number)]
+        self.all = [Host(server.connect if server else None) for _ in range(number)]
         self.now = 0.0
         if server and self.all[0].detector.fleet:
             self.until(lambda: self.correlator is not None)

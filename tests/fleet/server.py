@@ -55,13 +55,17 @@ class Server:
             self._process = None
 
     def connect(self) -> Redis:
-        """A new client, which does not try again by itself."""
-        return Redis(
-            port=self.port, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
+        """A new client."""
+        return client(self.port)
 
     def _answers(self) -> bool:
         try:
             return bool(self.client.ping())
         except ConnectionError:
             return False
+
+
+def client(port: int) -> Redis:
+    """One that does not try again by itself."""
+    never = Retry(NoBackoff(), 0)
+    return Redis(port=port, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=never)
