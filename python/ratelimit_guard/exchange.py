@@ -136,7 +136,7 @@ class Exchange:
 
     def memory(self) -> dict[str, int]:
         """Bytes of each key at the server."""
-        return {name: int(self._ask("MEMORY", "USAGE", key) or 0) for name, key in self._keys.items()}
+        return {name: int(self._ask("MEMORY USAGE", key) or 0) for name, key in self._keys.items()}
 
     def end(self) -> Place:
         """Where the stream ends."""
