@@ -38,7 +38,11 @@ NAMES = ("secret", "lock", "term", "stream", "version", "verdicts", "state")
 
 LEAD = """
 local holder = redis.call('GET', KEYS[1])
-if holder == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return {'mine', 0} end
+if holder == ARGV[1] then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    redis.call('EXPIRE', KEYS[2], ARGV[4])
+    return {'mine', 0}
+end
 if holder then return {'taken', 0} end
 if ARGV[3] == '0' then return {'free', 0} end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

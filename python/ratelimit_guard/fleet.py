@@ -38,6 +38,8 @@ LOOK_S = 0.5
 """Between two looks whether this process is elected."""
 RETRY_S = 1.0
 LEAD_EVERY_S = 1.0
+AGREE_EVERY_S = 3_600.0
+"""The common secret is said again before it expires."""
 GRACE_S = 2.5
 """The lock must have been free for so long: who had it before the server was away is back earlier, and knows most."""
 SEND_EVERY_S = 0.5
@@ -78,10 +80,10 @@ class Fleet:
     """
 
     role: Role
-    _is_agreed: bool
     _is_away: bool
     _is_stranger: bool
     _free_since: float
+    _agree_at: float
     _lead_at: float
     _send_at: float
     _retry_at: float
@@ -168,9 +170,9 @@ class Fleet:
         self._pending: tuple[bytes, int, int] | None = None
         self._version = ""
         self._learned_at: float | None = None
-        self._is_agreed, self._is_away, self._is_stranger = False, False, False
+        self._is_away, self._is_stranger = False, False
         self._free_since = inf
-        self._lead_at, self._send_at, self._retry_at = -inf, -inf, -inf
+        self._agree_at, self._lead_at, self._send_at, self._retry_at = -inf, -inf, -inf, -inf
 
     def _run(self, halt: threading.Event) -> None:
         while not halt.wait(TICK_S if self._live.elected else LOOK_S):
@@ -183,9 +185,9 @@ class Fleet:
     def _round(self, now: float) -> None:
         if self._exchange is None:
             self._exchange = Exchange(self._connect(), self._namespace, self._me)
-        if not self._is_agreed:
-            self._is_agreed = self._exchange.agree(self._mark) == self._mark
-            self._is_stranger = not self._is_agreed
+        if now >= self._agree_at:
+            self._is_stranger = self._exchange.agree(self._mark) != self._mark
+            self._agree_at = now + AGREE_EVERY_S
         if self._is_stranger:
             log.warning(STRANGER)
             self._be("alone")
@@ -253,7 +255,7 @@ class Fleet:
 
     def _lose(self, error: Exception, now: float) -> None:
         """Go on with what is known."""
-        self._retry_at, self._free_since, self._is_agreed = now + RETRY_S, inf, False
+        self._retry_at, self._free_since, self._agree_at = now + RETRY_S, inf, -inf
         if not self._is_away:
             log.warning(AWAY, error)
         self._is_away = True

@@ -8,7 +8,7 @@ from fleet.hosts import Hosts, convicted, restricted, small
 from fleet.server import KEY
 from live.helpers import spin
 from ratelimit_guard.exchange import NAMES
-from ratelimit_guard.fleet import common_secret
+from ratelimit_guard.fleet import AGREE_EVERY_S, common_secret
 
 if TYPE_CHECKING:
     import pytest
@@ -55,8 +55,7 @@ def test_other_secrets_do_not_mix(server: Server, caplog: pytest.LogCaptureFixtu
     """A host whose baseline is another one's would find nothing: it works alone."""
     with Hosts(2, server) as hosts:
         server.client.set(KEY + "secret", b"another")
-        for host in hosts.all:
-            host.fleet._is_agreed = False
+        hosts.now += AGREE_EVERY_S
         hosts.round()
         assert [host.fleet.role for host in hosts.all] == ["alone", "alone"]
         assert "have another secret" in caplog.text

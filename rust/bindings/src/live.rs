@@ -21,7 +21,7 @@ use ratelimit_guard_core::live::exchange::{Verdicts, read_batch};
 use ratelimit_guard_core::live::fold::Folder;
 use ratelimit_guard_core::live::ladder::{Rung, Steps};
 use ratelimit_guard_core::live::look::{self, look, standing};
-use ratelimit_guard_core::live::record::{Outgoing, Record};
+use ratelimit_guard_core::live::record::{Outgoing, Record, relayed};
 use ratelimit_guard_core::live::reference::Reference;
 use ratelimit_guard_core::live::saved::State;
 use ratelimit_guard_host::leader::{Hand, Leader, Post};
@@ -217,7 +217,7 @@ impl Live {
     fn put(&self, py: Python<'_>, batch: &[u8], place: [u64; 2]) -> PyResult<(usize, usize)> {
         py.detach(|| {
             let records = read_batch(self.area.seed(), batch)?;
-            let told = records.iter().filter(|words| self.area.ring().push(words)).count();
+            let told = records.iter().filter(|words| self.area.ring().push(&relayed(words))).count();
             self.push(|words| Record::ReadUpTo(place).write(words));
             Ok((told, records.len()))
         })

@@ -6,6 +6,7 @@ use crate::journal::Journal;
 use crate::leader::{Hand, journal_path};
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::live::exchange::{Verdicts, batch};
+use ratelimit_guard_core::live::record::is_own;
 use ratelimit_guard_core::live::saved::State;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -24,11 +25,14 @@ impl Hand {
         }
         let mut end = start;
         while let Some((next, words)) = intake.next(area.ring()) {
-            bytes += 8 * words.len() + 4;
-            if bytes > most && !records.is_empty() {
-                break;
+            // What the correlator before it, of this host, had read is in the stream.
+            if is_own(&words) {
+                bytes += 8 * words.len() + 4;
+                if bytes > most && !records.is_empty() {
+                    break;
+                }
+                records.push(words);
             }
-            records.push(words);
             end = next;
         }
         if records.is_empty() {

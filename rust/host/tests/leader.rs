@@ -9,6 +9,7 @@ mod service;
 
 use ratelimit_guard_core::hash::mix;
 use ratelimit_guard_core::live::exchange::{Verdicts, read_batch};
+use ratelimit_guard_core::live::record::relayed;
 use ratelimit_guard_core::table::Memory;
 use ratelimit_guard_host::file::try_seat;
 use ratelimit_guard_host::journal::Journal;
@@ -279,6 +280,10 @@ fn what_waits_is_handed_on() {
     }
     assert_eq!(handed, records);
     assert_eq!((area.ring().waiting(), area.terms().load(SeqCst)), (0, 0));
+    // What another host told goes nowhere.
+    push(&area, &relayed(&records[0]));
+    assert!(hand.take(4_096).unwrap().is_none());
+    assert_eq!(area.ring().waiting(), 0);
     // A record that is longer than a batch may be goes by itself.
     push(&area, &records[0]);
     assert_eq!(hand.take(1).unwrap().unwrap().1, 1);

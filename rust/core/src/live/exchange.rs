@@ -6,7 +6,7 @@
 use super::area::{ACCOUNTS, Area, PIECES};
 use super::book::{Book, Told};
 use super::look::{NAMES, Piece, Standing};
-use super::record::Record;
+use super::record::{Record, is_own};
 use super::ring::MAX_WORDS;
 use crate::error::Error;
 use crate::hash::{ByHash, Seed};
@@ -35,11 +35,11 @@ pub fn read_batch(seed: Seed, bytes: &[u8]) -> Result<Vec<Vec<u64>>, Error> {
 }
 
 fn is_told(words: &[u64]) -> bool {
-    words.len() <= MAX_WORDS
+    words.len() < MAX_WORDS // it is one longer in the ring
+        && is_own(words)
         && Record::read(words).is_some_and(|record| match record {
             Record::Observation(seen) => (0.0..=MAX_TIME).contains(&seen.time) && seen.facts.keys.len() <= MAX_KEYS,
-            Record::ReleaseAccount(_) | Record::ReleaseCampaign(_) | Record::Save => true,
-            Record::ReadUpTo(_) => false,
+            _ => true,
         })
 }
 

@@ -65,6 +65,7 @@ const RELEASE_ACCOUNT: u64 = 2;
 const RELEASE_CAMPAIGN: u64 = 3;
 const SAVE: u64 = 4;
 const READ_UP_TO: u64 = 5;
+const RELAYED: u64 = 6;
 const DECLARED: u64 = 1;
 
 impl Outgoing<'_> {
@@ -110,7 +111,7 @@ impl Record {
 
     /// Read one. `None` for what [`Record::write`] did not write.
     pub fn read(words: &[u64]) -> Option<Self> {
-        let mut reader = Reader(words);
+        let mut reader = Reader(words.strip_prefix(&[RELAYED]).unwrap_or(words));
         Some(match reader.next()? {
             OBSERVATION => Self::Observation(Box::new(observation(&mut reader)?)),
             RELEASE_ACCOUNT => Self::ReleaseAccount(reader.next()?),
@@ -120,6 +121,16 @@ impl Record {
             _ => return None,
         })
     }
+}
+
+/// A record of another host, as it stands in this one's ring.
+pub fn relayed(words: &[u64]) -> Vec<u64> {
+    [&[RELAYED], words].concat()
+}
+
+/// Did a worker of this host write it? What came from others is not handed on again.
+pub fn is_own(words: &[u64]) -> bool {
+    !matches!(words.first(), Some(&(RELAYED | READ_UP_TO)))
 }
 
 fn observation(reader: &mut Reader<'_>) -> Option<Observation> {

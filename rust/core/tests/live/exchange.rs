@@ -9,7 +9,7 @@ use ratelimit_guard_core::live::book::Told;
 use ratelimit_guard_core::live::exchange::{Verdicts, batch, read_batch};
 use ratelimit_guard_core::live::ladder::Rung;
 use ratelimit_guard_core::live::look::{NAMES, Piece, Standing};
-use ratelimit_guard_core::live::record::Record;
+use ratelimit_guard_core::live::record::{Record, relayed};
 use ratelimit_guard_core::saved::save;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -36,7 +36,9 @@ fn a_batch_comes_back() {
     let bytes = batch(SEED, &records).unwrap();
     assert_eq!(read_batch(SEED, &bytes).unwrap(), records);
     assert!(read_batch(Seed([1, 3]), &bytes).unwrap_err().to_string().contains("another secret"));
-    for words in [written(&Record::ReadUpTo([1, 1])), vec![], vec![9; 3], vec![1; 600]] {
+    assert_eq!(Record::read(&relayed(&records[0])), Some(Record::ReleaseAccount(5)));
+    assert_eq!(Record::read(&relayed(&relayed(&records[0]))), None);
+    for words in [written(&Record::ReadUpTo([1, 1])), vec![], vec![9; 3], vec![1; 600], relayed(&records[0])] {
         let bytes = batch(SEED, &[records[0].clone(), words]).unwrap();
         assert!(read_batch(SEED, &bytes).unwrap_err().to_string().contains("no worker writes"));
     }
