@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
 from campaigns.campaigns import C100, Campaign
 from fleet.server import LOCK
-from live.helpers import spin, values
+from live.helpers import keyed, spin, values
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.config_file import from_dict
 from ratelimit_guard.fleet import Fleet
@@ -46,7 +47,8 @@ class Host:
         kind = {"kind": "shared", "path": store, "capacity": 10_000} if store else {"kind": "memory"}
         config = from_dict(values(store=kind))
         assert config.detector is not None
-        with patch("ratelimit_guard.fleet.Fleet", Stepped if stepped else Fleet):
+        secret = patch("ratelimit_guard.live.open_live", keyed) if connect is None else nullcontext()
+        with secret, patch("ratelimit_guard.fleet.Fleet", Stepped if stepped else Fleet):
             self.detector = LiveDetector(config, config.detector, lambda: self.time, connect)
         self.detector._start()
 
@@ -98,8 +100,12 @@ class Host:
         spin(lambda: self.stats["saved_up_to"] >= end)
 
     def requests(self) -> int:
-        """How many are in the saved state."""
+        """How many have been judged here, or before."""
         self.save()
+        return self.requests_saved()
+
+    def requests_saved(self) -> int:
+        """Without asking for it."""
         found = _live.Findings(str(self.detector._state))
         return sum(row["requests"] for row in found.accounts(0, len(found)))
 
@@ -118,7 +124,7 @@ class Hosts:
     def __init__(self, number: int, server: Server | None) -> None:
         self.all = [Host(server.connect if server else None) for _ in range(number)]
         self.now = 0.0
-        if server and self.all[0].detector.fleet:
+        if any(host.detector.fleet for host in self.all):
             self.until(lambda: self.correlator is not None)
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet.hosts import Hosts, convicted, restricted, small
+from fleet.hosts import Host, Hosts, convicted, restricted, small
 from fleet.server import KEY
 from live.helpers import spin
 from ratelimit_guard.exchange import NAMES
@@ -49,6 +49,29 @@ def test_a_host_that_never_saw_a_server_works_alone(server: Server, caplog: pyte
         assert "works alone until its workers are restarted" in caplog.text
         hosts.all[0].sends(small()[0])
         spin(lambda: hosts.all[0].stats["folded"] == 1)
+
+
+def test_a_process_that_is_elected_while_the_server_is_away(server: Server) -> None:
+    """Where verdicts were told by another host they stay; where none ever were, the host judges by itself, and goes on
+    with what it knows once the server is there.
+    """
+    with Hosts(2, server) as hosts, Hosts(0, server) as others:
+        log = convicted(hosts, small())
+        _, second = hosts.split()
+        known = restricted(second, log)
+        fresh = Host(server.connect)
+        others.all.append(fresh)
+        server.stop()
+        second.fleet._begin()
+        second.fleet.step(0.0)
+        fresh.fleet.step(0.0)
+        assert (second.fleet.role, fresh.fleet.role) == ("member", "alone")
+        fresh.sends(log[0])
+        spin(lambda: fresh.stats["folded"] == 1)
+        assert restricted(second, log) == known
+        server.start()
+        others.until(fresh.judges)
+        assert fresh.requests() == 1
 
 
 def test_other_secrets_do_not_mix(server: Server, caplog: pytest.LogCaptureFixture) -> None:
