@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.answer import AnswerText
     from ratelimit_guard.config import Config, DetectorSection
+    from ratelimit_guard.exchange import Connect
+    from ratelimit_guard.fleet import Fleet
     from ratelimit_guard.request import Request
     from ratelimit_guard.tenant import Tenant
 
@@ -61,18 +63,31 @@ class LiveDetector:
     has no home. Cost: 10 MiB of shared memory for all workers, and in the elected one 60 MiB and more.
     """
 
-    def __init__(self, config: Config, section: DetectorSection, unix_time: Callable[[], float]) -> None:
-        """Open what the workers share, or make it. `section` is the configuration's own."""
+    def __init__(
+        self,
+        config: Config,
+        section: DetectorSection,
+        unix_time: Callable[[], float],
+        fleet_connect: Connect | None = None,
+    ) -> None:
+        """Open what the workers share, or make it. `section` is the configuration's own. With `fleet_connect`, which
+        makes a Redis client, this is a host's part of one detector over many (`ratelimit_guard.fleet`).
+        """
         self.section = section
         self._clock, self._known_time = unix_time, 0.0
         self._enforced = section.mode == "enforce"
         if section.state is not None:
             _make(Path(section.state))
         trusted = trusted_baseline(section)
-        area, self._state = self._places(config, trusted)
-        secret = trusted.secret if trusted else None
-        self._live = open_live(section, trusted, area, self._state)
+        common = None if fleet_connect is None or trusted else _common_secret(fleet_connect, config.namespace)
+        secret = trusted.secret if trusted else common
+        area, self._state = self._places(config, secret)
+        self._live = open_live(section, trusted, area, self._state, common)
         self._secret = secret or self._live.secret
+        self.fleet: Fleet | None = None
+        if fleet_connect is not None and secret is not None:
+            self.fleet = _fleet(self._live, fleet_connect, config.namespace, self._state, secret, common is not None)
+        self._part = self.fleet or self._live
         self._reader = Reader(secret=self._secret, judges=True)
         self.follow(config)
         self._process = 0
@@ -183,7 +198,7 @@ class LiveDetector:
         if self._process == os.getpid():
             self._process = 0
             self._started.clear()
-            self._live.stop()
+            self._part.stop()
 
     def _start(self) -> None:
         """Take part in the election, from this process on, once: of threads that come at the same time one does it."""
@@ -191,10 +206,10 @@ class LiveDetector:
         if self._started.setdefault(process, mine) is not mine:
             return
         try:
-            self._live.start()
+            self._part.start()
         except StoreError as error:  # the other workers still fold
             log.warning("detector: %s", error)
-        weakref.finalize(self, leave, process, self._live.stop)
+        weakref.finalize(self, leave, process, self._part.stop)
         self._process = process
 
     def _tell(self) -> None:
@@ -213,10 +228,10 @@ class LiveDetector:
         reference = self._live.reference(_text(tenant.account), sight.campaign, now)
         return Restriction(sight.level, name, sight.whole, sight.score, reference, self._enforced)
 
-    def _places(self, config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
+    def _places(self, config: Config, secret: bytes | None) -> tuple[Path, Path]:
+        shared, state = places(config, secret)
         if config.store.kind != "memory":
-            return places(config, baseline)
-        shared, state = places(config, baseline)
+            return shared, state
         area = private_folder(self) / shared.name
         if self.section.state is None or not self._takes(state):
             state = area.with_name(state.name)
@@ -242,13 +257,17 @@ def trusted_baseline(section: DetectorSection) -> Baseline | None:
     return baseline if baseline and not baseline.is_empty else None
 
 
-def open_live(section: DetectorSection, baseline: Baseline | None, area: Path, state: Path) -> _live.Live:
-    """A worker's end of the shared memory. `StoreError` when there can be none."""
+def open_live(
+    section: DetectorSection, baseline: Baseline | None, area: Path, state: Path, common: bytes | None = None
+) -> _live.Live:
+    """A worker's end of the shared memory; `common` is the secret of a fleet without a baseline. `StoreError` when
+    there can be none.
+    """
     alpha = section.alpha
     return _live.Live(
         str(area),
         str(state),
-        baseline.secret if baseline else None,
+        baseline.secret if baseline else common,
         alpha,
         baseline.guard(alpha) if baseline else None,
         section.accounts,
@@ -258,17 +277,28 @@ def open_live(section: DetectorSection, baseline: Baseline | None, area: Path, s
     )
 
 
-def places(config: Config, baseline: Baseline | None) -> tuple[Path, Path]:
-    """Where the workers of a configuration with shared counters keep area and state. Under another secret nothing that
-    was learned means anything, so each has its own.
+def places(config: Config, secret: bytes | None) -> tuple[Path, Path]:
+    """Where the workers of a configuration with shared counters keep area and state. Under another secret (a baseline's
+    or a fleet's) nothing that was learned means anything, so each has its own.
     """
     store = resolve(config.store.path or config.namespace)
-    secret = baseline.secret if baseline else None
     mark = "" if secret is None else f"-{hashlib.sha256(secret).hexdigest()[:8]}"
     area = store.with_name(f"{store.name}{mark}{AREA_SUFFIX}")
     folder = config.detector.state if config.detector else None
     state = Path(folder) / area.name if folder else area
     return area, state.with_name(state.name + STATE_SUFFIX)
+
+
+def _common_secret(connect: Connect, namespace: str) -> bytes | None:
+    from ratelimit_guard.fleet import common_secret  # noqa: PLC0415  needs redis, which is optional
+
+    return common_secret(connect, namespace)
+
+
+def _fleet(live: _live.Live, connect: Connect, namespace: str, state: Path, secret: bytes, is_drawn: bool) -> Fleet:
+    from ratelimit_guard.fleet import Fleet  # noqa: PLC0415  as above
+
+    return Fleet(live, connect, namespace, state, secret, is_drawn=is_drawn)
 
 
 def _rungs(section: DetectorSection) -> list[str]:

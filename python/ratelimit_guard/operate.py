@@ -55,7 +55,7 @@ class Desk:
             msg = f"{file}: {why}"
             raise ConfigError(msg)
         trusted = trusted_baseline(section)
-        self.area, self.state = places(self.config, trusted)
+        self.area, self.state = places(self.config, trusted.secret if trusted else None)
         if not self.area.exists():
             msg = (
                 f"{self.area}: no worker has made it: start the app, run this as the same user, "

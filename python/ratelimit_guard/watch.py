@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.challenge import Challenge
     from ratelimit_guard.config import ChallengeSection, Config, DetectorSection
     from ratelimit_guard.decision import Decision
+    from ratelimit_guard.exchange import Connect
     from ratelimit_guard.live import Answer
     from ratelimit_guard.request import Request
     from ratelimit_guard.restriction import Inspection, Restriction
@@ -46,14 +47,15 @@ class Watch:
         section: DetectorSection,
         unix_time: Callable[[], float],
         challenge: Challenge | Decides | None,
+        fleet_connect: Connect | None = None,
     ) -> None:
-        """`challenge` takes the place of the file's. `ConfigError` or `StoreError` as for `LiveDetector`."""
+        """`challenge` takes the place of the file's; `fleet_connect` and errors as for `LiveDetector`."""
         if challenge is not None and section.challenge is None:
             msg = "a challenge is given and the file has no section [detector.challenge]: without it nobody is asked"
             raise ConfigError(msg)
         less = section.degrade
         self._less = DegradeSettings(less.logprobs, less.max_tokens, less.n, less.models) if less else None
-        self.live = LiveDetector(config, section, unix_time)
+        self.live = LiveDetector(config, section, unix_time, fleet_connect)
         self.max_body_bytes, self.body_timeout_s = section.max_body_bytes, section.body_timeout_s
         given = Hook(challenge) if callable(challenge) else challenge
         self._challenge = given or _made(section.challenge, self.live.derived(b"challenge"))

@@ -61,6 +61,36 @@ class Live:
         """It is none. As `release_account`."""
     def save(self) -> int | None:
         """Save the state soon. As `release_account`."""
+    def forward(self, forwards: bool) -> None:
+        """True: another host judges, and this process, when it is elected, hands observations on instead of folding
+        them. False as it begins.
+        """
+    @property
+    def elected(self) -> bool:
+        """Is it this process that folds or hands on?"""
+    def take(self, most: int) -> tuple[bytes, int, int] | None:
+        """Observations that wait, as bytes, at most so many or one observation; how many; and where they end. They wait
+        on until `sent`. None when there are none, or another process is elected, or it still folds.
+        """
+    def sent(self, end: int) -> None:
+        """What was taken up to there is in other hands."""
+    def put(self, batch: bytes, place: tuple[int, int]) -> tuple[int, int]:
+        """Let another host's observations be folded; `place` is where they stood in the stream between hosts. How many
+        found room, of how many. `StoreError` for a damaged batch, or one under another secret. Cost: 0.5 µs each.
+        """
+    @property
+    def read_up_to(self) -> tuple[int, int]:
+        """The place of the last batch that was folded; it is saved with the state."""
+    def verdicts(self) -> bytes:
+        """All that is told of accounts and campaigns: 24 bytes each, 4.5 MiB at most. Cost: 5 ms."""
+    def learn(self, verdicts: bytes) -> bool:
+        """Tell what another host tells, and nothing else. `StoreError` for damage or another secret; False as `take`
+        gives None.
+        """
+    def adopt(self, state: bytes) -> bool | None:
+        """Fold on from another host's state, once `forward(False)`. False when it is this area's own, which knows more;
+        None as `take`; `StoreError` as `learn`.
+        """
     def reference(self, account: str, campaign: int | None, time: float) -> str:
         """What a refused caller quotes."""
     def dereference(self, text: str) -> tuple[int, int, float] | None:

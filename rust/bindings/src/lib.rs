@@ -13,6 +13,7 @@ mod clock;
 mod detector;
 mod error;
 mod fields;
+mod findings;
 mod hyperloglog;
 mod limiter;
 mod live;

@@ -1,15 +1,14 @@
 //! `Live`: what a worker tells the detector, and what it is told.
 
-use crate::audit::{campaign_rows, convicted, row, tallies};
 use crate::campaign::from_bytes;
-use crate::detector::{by_name, capacity, thresholds};
+use crate::detector::{capacity, thresholds};
 use crate::error::OrRaise;
+use crate::findings::Findings;
 use crate::prompt::{Prompt, seed_of};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
 use ratelimit_guard_core::audit::cut;
 use ratelimit_guard_core::audit::judge::Judge;
-use ratelimit_guard_core::audit::ledger::Tally;
 use ratelimit_guard_core::audit::value::network;
 use ratelimit_guard_core::campaign::{Correlator, Room};
 use ratelimit_guard_core::detector::Detector;
@@ -18,18 +17,20 @@ use ratelimit_guard_core::detector::threshold::Thresholds;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::hash::Seed;
 use ratelimit_guard_core::live::area::Area;
+use ratelimit_guard_core::live::exchange::{Verdicts, read_batch};
 use ratelimit_guard_core::live::fold::Folder;
 use ratelimit_guard_core::live::ladder::{Rung, Steps};
 use ratelimit_guard_core::live::look::{self, look, standing};
-use ratelimit_guard_core::live::record::{Outgoing, Record};
+use ratelimit_guard_core::live::record::{Outgoing, Record, relayed};
 use ratelimit_guard_core::live::reference::Reference;
 use ratelimit_guard_core::live::saved::State;
-use ratelimit_guard_host::leader::{Leader, Post};
+use ratelimit_guard_host::leader::{Hand, Leader, Post};
 use ratelimit_guard_host::mapping::Mapping;
 use ratelimit_guard_host::{file, store};
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 thread_local! {
@@ -65,6 +66,7 @@ pub struct Live {
     state: PathBuf,
     settings: Settings,
     leader: Mutex<Option<Leader>>,
+    forwards: Arc<AtomicBool>,
 }
 
 #[pymethods]
@@ -97,7 +99,15 @@ impl Live {
                 steps: steps_of(steps)?,
             };
             settings.folder(seed)?;
-            Ok(Self { area: Arc::new(area), seed, path, state, settings, leader: Mutex::new(None) })
+            Ok(Self {
+                area: Arc::new(area),
+                seed,
+                path,
+                state,
+                settings,
+                leader: Mutex::new(None),
+                forwards: Arc::default(),
+            })
         };
         make().or_raise(py)
     }
@@ -113,7 +123,13 @@ impl Live {
         let make = Box::new(move || settings.folder(seed).expect("settings were tried when they were given"));
         let mut seat = self.path.as_os_str().to_owned();
         seat.push(file::SEAT_SUFFIX);
-        let post = Post { area: self.area.clone(), seat: seat.into(), state: self.state.clone(), make };
+        let post = Post {
+            area: self.area.clone(),
+            seat: seat.into(),
+            state: self.state.clone(),
+            make,
+            forwards: self.forwards.clone(),
+        };
         let leader = Leader::start(post).or_raise(py)?;
         *self.lock() = Some(leader);
         Ok(())
@@ -178,6 +194,55 @@ impl Live {
         self.push(|words| Record::Save.write(words))
     }
 
+    fn forward(&self, forwards: bool) {
+        self.forwards.store(forwards, SeqCst);
+    }
+
+    #[getter]
+    fn elected(&self) -> bool {
+        self.hand().is_some_and(|hand| hand.is_elected())
+    }
+
+    fn take<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<(Bound<'py, PyBytes>, usize, u64)>> {
+        let taken = self.with_hand(py, |hand| hand.take(most)).or_raise(py)?;
+        Ok(taken.map(|(bytes, count, end)| (PyBytes::new(py, &bytes), count, end)))
+    }
+
+    fn sent(&self, end: u64) {
+        if let Some(hand) = self.hand() {
+            hand.sent(end);
+        }
+    }
+
+    fn put(&self, py: Python<'_>, batch: &[u8], place: [u64; 2]) -> PyResult<(usize, usize)> {
+        py.detach(|| {
+            let records = read_batch(self.area.seed(), batch)?;
+            let told = records.iter().filter(|words| self.area.ring().push(&relayed(words))).count();
+            self.push(|words| Record::ReadUpTo(place).write(words));
+            Ok((told, records.len()))
+        })
+        .or_raise(py)
+    }
+
+    #[getter]
+    fn read_up_to(&self) -> (u64, u64) {
+        let [time, number] = self.area.read_up_to() else { return (0, 0) };
+        (time.load(Relaxed), number.load(Relaxed))
+    }
+
+    fn verdicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| Verdicts::of(&self.area).bytes()).or_raise(py)?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn learn(&self, py: Python<'_>, verdicts: &[u8]) -> PyResult<bool> {
+        Ok(self.with_hand(py, |hand| hand.learn(verdicts).map(Some)).or_raise(py)?.unwrap_or(false))
+    }
+
+    fn adopt(&self, py: Python<'_>, state: &[u8]) -> PyResult<Option<bool>> {
+        self.with_hand(py, |hand| hand.adopt(state)).or_raise(py)
+    }
+
     fn reference(&self, account: &str, campaign: Option<u32>, time: f64) -> String {
         Reference::new(self.key(account), campaign.unwrap_or(0), time).encode(self.seed)
     }
@@ -203,6 +268,7 @@ impl Live {
         dict.set_item("saved", self.area.saved().load(Relaxed))?;
         dict.set_item("saved_up_to", self.area.saved_up_to().load(Relaxed))?;
         dict.set_item("leader", self.area.leader().load(Relaxed))?;
+        dict.set_item("learned", self.area.learned().load(Relaxed) != 0)?;
         dict.set_item("time", self.area.time().load(Relaxed))?;
         let rungs = PyDict::new(py);
         for name in 1..=look::NAMES {
@@ -219,6 +285,20 @@ impl Live {
 impl Live {
     fn lock(&self) -> MutexGuard<'_, Option<Leader>> {
         self.leader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand(&self) -> Option<Hand> {
+        self.lock().as_ref().map(Leader::hand)
+    }
+
+    /// Without the interpreter lock, and without ours: a fork in the meantime would inherit that locked.
+    fn with_hand<T: Send>(
+        &self,
+        py: Python<'_>,
+        act: impl FnOnce(&Hand) -> Result<Option<T>, Error> + Send,
+    ) -> Result<Option<T>, Error> {
+        let hand = self.hand();
+        py.detach(|| hand.map_or(Ok(None), |hand| act(&hand)))
     }
 
     fn key(&self, name: &str) -> u64 {
@@ -290,50 +370,6 @@ impl Sight {
     }
     fn __repr__(&self) -> String {
         format!("Sight(level={:?}, campaign={}, whole={})", self.level(), self.campaign, self.whole)
-    }
-}
-
-/// What the saved state says, for people.
-#[pyclass(frozen, module = "ratelimit_guard._core")]
-pub struct Findings {
-    judge: Judge,
-}
-
-#[pymethods]
-impl Findings {
-    #[new]
-    fn new(py: Python<'_>, state: PathBuf) -> PyResult<Self> {
-        let read = || {
-            let bytes = file::read(&state)?;
-            let bytes = bytes.ok_or_else(|| Error::store(format!("{state:?}: nothing was saved yet")))?;
-            Ok(Self { judge: State::read(&bytes)?.into_judge() })
-        };
-        py.detach(read).or_raise(py)
-    }
-
-    fn campaigns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        campaign_rows(py, &convicted(&self.judge))
-    }
-
-    fn accounts<'py>(&self, py: Python<'py>, start: usize, end: usize) -> PyResult<Bound<'py, PyList>> {
-        let rows = tallies(&self.judge, start, end).iter().map(|tally| row(py, tally)).collect::<PyResult<Vec<_>>>()?;
-        PyList::new(py, rows)
-    }
-
-    fn __len__(&self) -> usize {
-        self.judge.ledger.tallies().len()
-    }
-
-    #[getter]
-    fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        by_name(py, self.judge.detector.thresholds())
-    }
-
-    #[getter]
-    fn span(&self) -> Option<(f64, f64)> {
-        let tallies = || self.judge.ledger.tallies().iter();
-        let first = tallies().map(|tally: &Tally| tally.first).min_by(f64::total_cmp)?;
-        Some((first, tallies().map(|tally| tally.last).max_by(f64::total_cmp)?))
     }
 }
 

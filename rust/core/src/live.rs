@@ -11,6 +11,7 @@
 
 pub mod area;
 pub mod book;
+pub mod exchange;
 pub mod fold;
 pub mod ladder;
 pub mod look;

@@ -12,6 +12,8 @@ mod cost;
 mod death;
 #[path = "live/desk.rs"]
 mod desk;
+#[path = "live/exchange.rs"]
+mod exchange;
 #[path = "live/fold.rs"]
 mod fold;
 #[path = "live/ladder.rs"]

@@ -3,20 +3,22 @@
 //! Which process it is a lock decides that the kernel frees when its holder dies. Each process has a thread that tries
 //! for it ten times a second. Whoever gets it reads the saved state, and the journal for what came after; so a
 //! death costs nothing that was taken out of the ring, and what waits in the ring waits on.
+//!
+//! Where another host judges for all, the elected process does not fold but hands on what waits ([`crate::exchange`]).
 
-use crate::file::{self, Seat};
+use crate::file;
+use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::mapping::Mapping;
 use ratelimit_guard_core::error::Error;
 use ratelimit_guard_core::live::area::Area;
 use ratelimit_guard_core::live::fold::Folder;
 use ratelimit_guard_core::live::record::Record;
-use ratelimit_guard_core::live::ring::Next;
 use ratelimit_guard_core::live::saved::{Mark, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -24,8 +26,6 @@ use std::time::{Duration, Instant};
 const TRY_EVERY: Duration = Duration::from_millis(100);
 /// How long the elected one rests when there is nothing to do. Verdicts are older by so much at most.
 const REST: Duration = Duration::from_millis(5);
-/// A claimed place that stays empty for so long belongs to a process that died, or that can do without its record.
-const GAP: Duration = Duration::from_millis(50);
 /// Records taken at a time.
 const BATCH: usize = 256;
 /// Seconds between two times that the state is saved.
@@ -47,31 +47,43 @@ pub struct Post {
     /// Where the state is kept; a journal lies beside it.
     pub state: PathBuf,
     /// Makes a folder that has seen nothing.
-    pub make: Box<dyn Fn() -> Folder + Send>,
+    pub make: Box<dyn Fn() -> Folder + Send + Sync>,
+    /// True: another host judges, and observations wait to be handed on.
+    pub forwards: Arc<AtomicBool>,
 }
 
 /// A process's thread, and what it has to say.
 pub struct Leader {
-    stop: Arc<AtomicBool>,
+    term: Arc<Term>,
     thread: Option<JoinHandle<()>>,
     /// The process that started it.
     process: u32,
-    troubles: Arc<Mutex<Vec<String>>>,
 }
 
 impl Leader {
     /// Begin to try.
     pub fn start(post: Post) -> Result<Self, Error> {
-        let (stop, troubles) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let term = Term { post, stop: stop.clone(), troubles: troubles.clone() };
-        let thread = Builder::new().name("ratelimit-guard".into()).spawn(move || term.run());
+        let term = Arc::new(Term {
+            post,
+            stop: AtomicBool::new(false),
+            is_elected: AtomicBool::new(false),
+            intake: Mutex::default(),
+            troubles: Mutex::default(),
+        });
+        let runs = term.clone();
+        let thread = Builder::new().name("ratelimit-guard".into()).spawn(move || runs.run());
         let thread = thread.map_err(|why| Error::store(format!("no thread for the detector: {why}")))?;
-        Ok(Self { stop, thread: Some(thread), process: std::process::id(), troubles })
+        Ok(Self { term, thread: Some(thread), process: std::process::id() })
     }
 
     /// What went wrong since the last call, for the operator.
     pub fn troubles(&self) -> Vec<String> {
-        std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.term.troubles.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What this process may do by hand while it is elected.
+    pub fn hand(&self) -> Hand {
+        Hand { term: self.term.clone(), process: self.process }
     }
 
     /// Save the state if this process leads, and let another one try.
@@ -81,7 +93,7 @@ impl Leader {
             // A fork has the handle and not the thread: its number may be that of a thread of the fork's own.
             return std::mem::forget(thread);
         }
-        self.stop.store(true, SeqCst);
+        self.term.stop.store(true, SeqCst);
         thread.thread().unpark();
         _ = thread.join();
     }
@@ -93,10 +105,38 @@ impl Drop for Leader {
     }
 }
 
+/// The elected process's hand on what is shared, while its thread does not fold: see [`crate::exchange`].
+#[derive(Clone)]
+pub struct Hand {
+    term: Arc<Term>,
+    process: u32,
+}
+
+impl Hand {
+    /// Has this process the lock?
+    pub fn is_elected(&self) -> bool {
+        self.process == std::process::id() && self.term.is_elected.load(SeqCst)
+    }
+
+    /// What is shared, and where the state is kept.
+    pub fn post(&self) -> &Post {
+        &self.term.post
+    }
+
+    /// The way into the ring, if this process is elected, hands observations on, and does not fold any longer.
+    pub fn intake(&self) -> Option<MutexGuard<'_, Intake>> {
+        let is_due = self.is_elected() && self.term.forwards();
+        is_due.then(|| self.term.intake.try_lock().ok()).flatten()
+    }
+}
+
 struct Term {
     post: Post,
-    stop: Arc<AtomicBool>,
-    troubles: Arc<Mutex<Vec<String>>>,
+    stop: AtomicBool,
+    is_elected: AtomicBool,
+    /// Who has this reads the ring.
+    intake: Mutex<Intake>,
+    troubles: Mutex<Vec<String>>,
 }
 
 impl Term {
@@ -104,8 +144,11 @@ impl Term {
         while !self.stop.load(SeqCst) {
             match file::try_seat(&self.post.seat) {
                 // What brings this one down must not end the thread: nobody would hear of it.
-                Ok(Some(seat)) => {
-                    if catch_unwind(AssertUnwindSafe(|| self.lead(seat))).is_err() {
+                Ok(Some(_seat)) => {
+                    self.is_elected.store(true, SeqCst);
+                    let led = catch_unwind(AssertUnwindSafe(|| self.lead()));
+                    self.is_elected.store(false, SeqCst);
+                    if led.is_err() {
                         self.trouble(&Error::store("the detector broke down and begins anew: please report this"));
                         std::thread::park_timeout(TRY_AGAIN);
                     }
@@ -117,7 +160,23 @@ impl Term {
         }
     }
 
-    fn lead(&self, _seat: Seat) {
+    fn lead(&self) {
+        while !self.stop.load(SeqCst) {
+            if self.forwards() {
+                self.post.area.leader().store(u64::from(std::process::id()), SeqCst);
+                std::thread::park_timeout(REST);
+            } else {
+                self.fold();
+            }
+        }
+    }
+
+    fn forwards(&self) -> bool {
+        self.post.forwards.load(SeqCst)
+    }
+
+    fn fold(&self) {
+        let _intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
         let mut desk = Desk::open(&self.post, |why| self.trouble(why));
         self.post.area.terms().fetch_add(1, SeqCst);
         self.post.area.leader().store(u64::from(std::process::id()), SeqCst);
@@ -126,7 +185,7 @@ impl Term {
             // Or a process that dies again and again would leave more to read each time.
             desk.save(|why| self.trouble(why));
         }
-        while !self.stop.load(SeqCst) {
+        while !self.stop.load(SeqCst) && !self.forwards() {
             let taken = desk.take(|why| self.trouble(why));
             if desk.is_save_due() {
                 desk.save(|why| self.trouble(why));
@@ -136,8 +195,8 @@ impl Term {
             }
         }
         // What waits now: others may go on telling.
-        let end = desk.position + self.post.area.ring().waiting();
-        while desk.position < end && desk.take(|why| self.trouble(why)) > 0 {}
+        let end = desk.intake.position + self.post.area.ring().waiting();
+        while desk.intake.position < end && desk.take(|why| self.trouble(why)) > 0 {}
         desk.save(|why| self.trouble(why));
     }
 
@@ -156,13 +215,11 @@ struct Desk<'p> {
     post: &'p Post,
     folder: Folder,
     journal: Option<Journal>,
-    position: u64,
-    gap_since: Option<Instant>,
+    intake: Intake,
     saved_at: Instant,
     folded: u64,
     is_asked: bool,
     batch: Vec<(u64, Vec<u64>)>,
-    room: Vec<u64>,
 }
 
 impl<'p> Desk<'p> {
@@ -184,16 +241,18 @@ impl<'p> Desk<'p> {
             }
         });
         let journal = journal.map_err(|why| trouble(&at(&path)(why))).ok();
-        let position = area.ring().read_up_to().max(since);
-        let (batch, room) = (Vec::new(), Vec::new());
-        let saved_at = Instant::now();
-        Self { post, folder, journal, position, gap_since: None, saved_at, folded: 0, is_asked: false, batch, room }
+        let intake = Intake::at(area.ring().read_up_to().max(since));
+        Self { post, folder, journal, intake, saved_at: Instant::now(), folded: 0, is_asked: false, batch: Vec::new() }
     }
 
     /// Take what waits, and fold it. How many records that were.
     fn take(&mut self, trouble: impl Fn(&Error)) -> usize {
         let area = &self.post.area;
-        self.collect();
+        while self.batch.len() < BATCH
+            && let Some(record) = self.intake.next(area.ring())
+        {
+            self.batch.push(record);
+        }
         // A record is given up to be written over only when the journal has it.
         if let Some(journal) = &mut self.journal
             && !self.batch.is_empty()
@@ -202,7 +261,7 @@ impl<'p> Desk<'p> {
             trouble(&why);
             self.journal = None;
         }
-        area.ring().advance(self.position);
+        area.ring().advance(self.intake.position);
         for (_, words) in &self.batch {
             let Some(record) = Record::read(words) else { continue };
             self.is_asked |= matches!(record, Record::Save | Record::ReleaseAccount(_) | Record::ReleaseCampaign(_));
@@ -210,26 +269,6 @@ impl<'p> Desk<'p> {
         }
         self.folded += self.batch.len() as u64;
         std::mem::take(&mut self.batch).len()
-    }
-
-    fn collect(&mut self) {
-        let ring = self.post.area.ring();
-        while self.batch.len() < BATCH {
-            match ring.look(self.position, &mut self.room) {
-                Next::Record(end) => {
-                    self.batch.push((end, self.room.clone()));
-                    (self.position, self.gap_since) = (end, None);
-                }
-                Next::Nothing => break,
-                Next::Unfinished => {
-                    let since = *self.gap_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() < GAP {
-                        break;
-                    }
-                    (self.position, self.gap_since) = (ring.skip(self.position, &mut self.room), None);
-                }
-            }
-        }
     }
 
     fn is_journal_long(&self) -> bool {
@@ -245,7 +284,7 @@ impl<'p> Desk<'p> {
     fn save(&mut self, trouble: impl Fn(&Error)) {
         let area = &self.post.area;
         (self.saved_at, self.folded, self.is_asked) = (Instant::now(), 0, false);
-        let mark = Mark { area: area.id(), position: self.position, secret: area.seed().0 };
+        let mark = Mark { area: area.id(), position: self.intake.position, secret: area.seed().0 };
         let state = State::bytes(&self.folder, mark);
         let saved = state.and_then(|bytes| file::replace(&self.post.state, &bytes).map_err(at(&self.post.state)));
         if let Err(why) = saved {
@@ -253,7 +292,7 @@ impl<'p> Desk<'p> {
             return trouble(&why);
         }
         area.saved().fetch_add(1, SeqCst);
-        area.saved_up_to().store(self.position, SeqCst);
+        area.saved_up_to().store(self.intake.position, SeqCst);
         let path = journal_path(&self.post.state);
         let open = || Journal::open(&path, area.id(), |_, _| {});
         let journal = self.journal.take().map_or_else(open, Ok);
@@ -282,7 +321,7 @@ fn at(path: &Path) -> impl Fn(Error) -> Error {
     move |why| Error::store(format!("{path:?}: {why}"))
 }
 
-fn journal_path(state: &Path) -> PathBuf {
+pub(crate) fn journal_path(state: &Path) -> PathBuf {
     let mut name = state.as_os_str().to_owned();
     name.push(".journal");
     name.into()

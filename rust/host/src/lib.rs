@@ -2,8 +2,10 @@
 //! `mapping.rs`.
 
 pub mod clock;
+pub mod exchange;
 pub mod file;
 pub mod host;
+pub mod intake;
 pub mod journal;
 pub mod keeper;
 pub mod leader;

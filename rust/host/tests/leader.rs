@@ -8,6 +8,9 @@ mod scene;
 mod service;
 
 use ratelimit_guard_core::hash::mix;
+use ratelimit_guard_core::live::exchange::{Verdicts, read_batch};
+use ratelimit_guard_core::live::record::relayed;
+use ratelimit_guard_core::table::Memory;
 use ratelimit_guard_host::file::try_seat;
 use ratelimit_guard_host::journal::Journal;
 use ratelimit_guard_host::leader::Leader;
@@ -253,4 +256,82 @@ fn a_torn_journal_gives_what_stands_before() {
     write(&whole);
     let (journal, told) = open(10);
     assert!(told.is_empty() && journal.is_empty());
+}
+
+/// Where another host judges, the elected process hands observations on: each once, and none that was not sent.
+#[test]
+fn what_waits_is_handed_on() {
+    let home = Home::new();
+    let (area, records) = (home.area(), stream(40));
+    let post = post(&home.0, home.state());
+    post.forwards.store(true, SeqCst);
+    let forwards = post.forwards.clone();
+    let leader = Leader::start(post).unwrap();
+    let hand = leader.hand();
+    wait("election", || hand.is_elected());
+    records.iter().for_each(|words| push(&area, words));
+    let mut handed = Vec::new();
+    while let Some((bytes, count, end)) = hand.take(4_096).unwrap() {
+        assert_eq!(hand.take(4_096).unwrap(), Some((bytes.clone(), count, end)), "not sent yet");
+        let some = read_batch(SEED, &bytes).unwrap();
+        assert_eq!(some.len(), count);
+        handed.extend(some);
+        hand.sent(end);
+    }
+    assert_eq!(handed, records);
+    assert_eq!((area.ring().waiting(), area.terms().load(SeqCst)), (0, 0));
+    // What another host told goes nowhere.
+    push(&area, &relayed(&records[0]));
+    assert!(hand.take(4_096).unwrap().is_none());
+    assert_eq!(area.ring().waiting(), 0);
+    // A record that is longer than a batch may be goes by itself.
+    push(&area, &records[0]);
+    assert_eq!(hand.take(1).unwrap().unwrap().1, 1);
+    forwards.store(false, SeqCst);
+    wait("folding", || area.folded().load(SeqCst) == 1);
+    assert!(hand.take(4_096).unwrap().is_none());
+    assert!(!hand.learn(&Verdicts::of(&*area).bytes().unwrap()).unwrap());
+}
+
+/// A writer that died in the midst holds up nobody.
+#[test]
+fn gaps_are_passed_over() {
+    let home = Home::new();
+    let area = home.area();
+    let post = post(&home.0, home.state());
+    post.forwards.store(true, SeqCst);
+    let leader = Leader::start(post).unwrap();
+    let hand = leader.hand();
+    wait("election", || hand.is_elected());
+    area.memory().words()[64].fetch_add(10, SeqCst); // claimed, and never written
+    wait("the gap", || hand.take(4_096).unwrap().is_none() && area.ring().waiting() == 0);
+    push(&area, &stream(1)[0]);
+    assert_eq!(hand.take(4_096).unwrap().unwrap().1, 1);
+    assert_eq!(area.ring().torn(), 1);
+}
+
+/// A host that takes over goes on with another one's state, and not with what its own journal has of before.
+#[test]
+fn a_state_is_adopted() {
+    let (from, to) = (Home::new(), Home::new());
+    let records = stream(60);
+    let mut first = from.lead();
+    records.iter().for_each(|words| push(&from.area(), words));
+    ask_to_save(&from.area());
+    first.stop();
+    let mut second = to.lead();
+    let (area, hand) = (to.area(), second.hand());
+    push(&area, &records[0]);
+    wait("folding", || area.folded().load(SeqCst) == 1);
+    let state = std::fs::read(from.state()).unwrap();
+    assert_eq!(hand.adopt(&state).unwrap(), None, "it folds");
+    hand.post().forwards.store(true, SeqCst);
+    wait("a rest", || hand.intake().is_some());
+    assert!(hand.adopt(b"nothing").is_err());
+    assert_eq!(hand.adopt(&std::fs::read(to.state()).unwrap()).unwrap(), Some(false), "its own");
+    assert_eq!(hand.adopt(&state).unwrap(), Some(true));
+    hand.post().forwards.store(false, SeqCst);
+    ask_to_save(&area);
+    second.stop();
+    assert_eq!(learned(&kept(&to)), learned(&uninterrupted(&records)));
 }

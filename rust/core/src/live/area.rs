@@ -36,6 +36,10 @@ const WORD_TIME: usize = 48;
 const WORD_LEADER: usize = 56;
 /// Where in the ring the state stood that was saved last.
 const WORD_SAVED_UP_TO: usize = 57;
+/// Two words: how far the stream between hosts was read.
+const WORD_READ_UP_TO: usize = 58;
+/// 1: what the books tell was judged by another host.
+const WORD_LEARNED: usize = 60;
 
 /// Words of the ring: 4 MiB, some seven thousand observations.
 pub const RING_WORDS: usize = 1 << 19;
@@ -138,6 +142,14 @@ impl<M: Memory> Area<M> {
     /// Where in the ring the state stood that was saved last.
     pub fn saved_up_to(&self) -> &AtomicU64 {
         self.word(WORD_SAVED_UP_TO)
+    }
+    /// 1: what the books tell was judged by another host.
+    pub fn learned(&self) -> &AtomicU64 {
+        self.word(WORD_LEARNED)
+    }
+    /// How far the stream between hosts was read.
+    pub fn read_up_to(&self) -> &[AtomicU64] {
+        &self.0.words()[WORD_READ_UP_TO..][..2]
     }
     /// Unix time of the last record that was folded.
     pub fn time(&self) -> &AtomicU64 {

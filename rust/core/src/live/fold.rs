@@ -39,6 +39,8 @@ pub struct Folder {
     pub campaigns: Ladder,
     /// Accounts that the operator released.
     pub released: ByHash<()>,
+    /// How far the stream between hosts was read.
+    pub read_up_to: [u64; 2],
     /// Where the walk over keys, and that over told pieces, goes on.
     walk: [usize; 2],
     /// Convicted campaigns when all was told last.
@@ -57,6 +59,7 @@ impl Folder {
             accounts,
             campaigns,
             released: ByHash::default(),
+            read_up_to: [0; 2],
             walk: [0; 2],
             told: 0,
             quiet_at: f64::NEG_INFINITY,
@@ -72,6 +75,7 @@ impl Folder {
             Record::ReleaseAccount(account) => self.release_account(area, *account),
             Record::ReleaseCampaign(name) => self.release_campaign(area, *name),
             Record::Save => {}
+            Record::ReadUpTo(place) => self.stand_at(area, *place),
         }
         area.folded().fetch_add(1, Relaxed);
     }
@@ -89,7 +93,14 @@ impl Folder {
         }
         self.tell_rungs(area);
         self.tell_accounts(area);
+        self.stand_at(area, self.read_up_to);
+        area.learned().store(0, Relaxed);
         area.convicted().store(convicted as u64, Relaxed);
+    }
+
+    fn stand_at<M: Memory>(&mut self, area: &Area<M>, place: [u64; 2]) {
+        self.read_up_to = place;
+        area.read_up_to().iter().zip(place).for_each(|(word, value)| word.store(value, Relaxed));
     }
 
     /// What has faded or become part of another takes its rung with it: its name may be told of a new one some day.

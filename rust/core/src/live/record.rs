@@ -37,6 +37,8 @@ pub enum Record {
     ReleaseCampaign(u32),
     /// Save the state now.
     Save,
+    /// What other hosts told is in the ring up to this place of the stream between them.
+    ReadUpTo([u64; 2]),
 }
 
 /// Facts of a request on its way into the ring.
@@ -62,6 +64,8 @@ const OBSERVATION: u64 = 1;
 const RELEASE_ACCOUNT: u64 = 2;
 const RELEASE_CAMPAIGN: u64 = 3;
 const SAVE: u64 = 4;
+const READ_UP_TO: u64 = 5;
+const RELAYED: u64 = 6;
 const DECLARED: u64 = 1;
 
 impl Outgoing<'_> {
@@ -96,6 +100,7 @@ impl Record {
             Self::ReleaseAccount(account) => words.extend([RELEASE_ACCOUNT, *account]),
             Self::ReleaseCampaign(name) => words.extend([RELEASE_CAMPAIGN, u64::from(*name)]),
             Self::Save => words.push(SAVE),
+            Self::ReadUpTo([time, number]) => words.extend([READ_UP_TO, *time, *number]),
             Self::Observation(seen) => {
                 let Observation { time, who, answer, answer_tokens, is_declared, .. } = **seen;
                 let names = seen.names.each_ref().map(String::as_str);
@@ -106,15 +111,26 @@ impl Record {
 
     /// Read one. `None` for what [`Record::write`] did not write.
     pub fn read(words: &[u64]) -> Option<Self> {
-        let mut reader = Reader(words);
+        let mut reader = Reader(words.strip_prefix(&[RELAYED]).unwrap_or(words));
         Some(match reader.next()? {
             OBSERVATION => Self::Observation(Box::new(observation(&mut reader)?)),
             RELEASE_ACCOUNT => Self::ReleaseAccount(reader.next()?),
             RELEASE_CAMPAIGN => Self::ReleaseCampaign(reader.next()? as u32),
             SAVE => Self::Save,
+            READ_UP_TO => Self::ReadUpTo([reader.next()?, reader.next()?]),
             _ => return None,
         })
     }
+}
+
+/// A record of another host, as it stands in this one's ring.
+pub fn relayed(words: &[u64]) -> Vec<u64> {
+    [&[RELAYED], words].concat()
+}
+
+/// Did a worker of this host write it? What came from others is not handed on again.
+pub fn is_own(words: &[u64]) -> bool {
+    !matches!(words.first(), Some(&(RELAYED | READ_UP_TO)))
 }
 
 fn observation(reader: &mut Reader<'_>) -> Option<Observation> {

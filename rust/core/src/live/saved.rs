@@ -10,6 +10,7 @@ use crate::detector::Detector;
 use crate::error::Error;
 use crate::hash::Seed;
 use crate::saved::{HEAD, begins_as_state, load, save};
+use borsh::io::{self, Read};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Which ring, up to where, and under which secret.
@@ -29,6 +30,7 @@ struct Out<'f> {
     judge: (&'f Detector, &'f Correlator, &'f Ledger, &'f Groups),
     ladders: [Vec<(u64, Stand)>; 2],
     released: Vec<u64>,
+    read_up_to: [u64; 2],
 }
 
 /// A state that was read.
@@ -39,6 +41,18 @@ pub struct State {
     judge: (Detector, Correlator, Ledger, Groups),
     ladders: [Vec<(u64, Stand)>; 2],
     released: Vec<u64>,
+    read_up_to: Place,
+}
+
+/// A place in the stream between hosts: none in a state that was saved when there was no such stream.
+struct Place([u64; 2]);
+
+impl BorshDeserialize for Place {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        reader.take(16).read_to_end(&mut bytes)?;
+        if bytes.is_empty() { Ok(Self([0; 2])) } else { <[u64; 2]>::try_from_slice(&bytes).map(Self) }
+    }
 }
 
 impl State {
@@ -48,7 +62,8 @@ impl State {
         let stands = |ladder: &Ladder| ladder.iter().map(|(subject, stand)| (subject, *stand)).collect();
         let ladders = [stands(&folder.accounts), stands(&folder.campaigns)];
         let released = folder.released.keys().copied().collect();
-        save("detector", &Out { mark, judge: (detector, correlator, ledger, groups), ladders, released })
+        let read_up_to = folder.read_up_to;
+        save("detector", &Out { mark, judge: (detector, correlator, ledger, groups), ladders, released, read_up_to })
     }
 
     /// Read one.
@@ -73,6 +88,7 @@ impl State {
         let [accounts, campaigns] = self.ladders;
         folder.accounts.resume(accounts);
         folder.campaigns.resume(campaigns);
+        folder.read_up_to = self.read_up_to.0;
         for account in self.released {
             folder.released.insert(account, ());
             folder.judge.suspects.insert(account, ());

@@ -67,7 +67,7 @@ pub fn area(home: &Path) -> Arc<Area<Mapping>> {
 }
 
 pub fn post(home: &Path, state: PathBuf) -> Post {
-    Post { area: area(home), seat: home.join("seat"), state, make: Box::new(folder) }
+    Post { area: area(home), seat: home.join("seat"), state, make: Box::new(folder), forwards: Default::default() }
 }
 
 pub fn folder() -> Folder {

@@ -1,0 +1,36 @@
+"""A process of a host: `worker.py PORT STORE`. It does what it reads, a line each, and answers with a line of JSON.
+
+`play START END`: requests of the small campaign; `see`: what it knows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from fleet.hosts import Host, restricted, small
+from fleet.server import client
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from campaigns.traffic import Call
+
+
+def act(host: Host, log: Sequence[Call], words: Sequence[str]) -> object:
+    if words[0] == "play":
+        return sum(host.sends(call) for call in log[int(words[1]) : int(words[2])])
+    stats = host.stats
+    known = {name: stats[name] for name in ("rungs", "convicted", "dropped", "waiting_bytes", "leader")}
+    return {**known, **host.fleet.stats(), "restricted": restricted(host, list(log))}
+
+
+def main(port: str, store: str) -> None:
+    host, log = Host(lambda: client(int(port)), store=store, stepped=False), small()
+    for line in sys.stdin:
+        print(json.dumps(act(host, log, line.split())), flush=True)  # noqa: T201  the parent reads it
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
