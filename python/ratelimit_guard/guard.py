@@ -29,6 +29,7 @@ from ratelimit_guard.events import DecisionEvent, log_event, log_usage
 from ratelimit_guard.limit import limit
 from ratelimit_guard.payment import Payment, pay, pay_async, peek, peek_async
 from ratelimit_guard.reload import Reloader
+from ratelimit_guard.remote import remote_of
 from ratelimit_guard.request import Request
 from ratelimit_guard.response import Refusal, limit_fields, refusal
 from ratelimit_guard.spending import METERED
@@ -92,7 +93,9 @@ class Guard:
         self._unix_time = unix_time
         self._tokens = Tokens(config.tokens)
         self._compiled = Compiled(config, open_store(config, clock), lookup)
-        self._watch = Watch(config, config.detector, unix_time, challenge) if config.detector else None
+        at_server = remote_of(self._compiled.store)
+        connect = None if at_server is None else at_server.connect
+        self._watch = Watch(config, config.detector, unix_time, challenge, connect) if config.detector else None
         self._reloader: Reloader | None = None
         self._decorated = set[tuple[tuple[str, ...], bool]]()
 

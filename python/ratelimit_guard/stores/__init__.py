@@ -10,6 +10,8 @@ from ratelimit_guard.stores.shared import SharedStore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from redis import Redis
+
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.policy import Policy
     from ratelimit_guard.spending import Ask
@@ -253,6 +255,10 @@ class Bill(NamedTuple):
 
 class RemoteStore(Store, Protocol):
     """A store at a server. Whole requests are paid in one round trip."""
+
+    def connect(self) -> Redis:
+        """A client of the server, with timeouts, for what is exchanged besides decisions."""
+        ...
 
     def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> RemoteLimiter:
         """Give the policies their counters."""

@@ -22,11 +22,13 @@ from ratelimit_guard.stores.redis.limiter import RedisLimiter
 from ratelimit_guard.stores.redis.line import AsyncLine, SyncLine, monotonic
 from ratelimit_guard.stores.redis.paying import paying
 from ratelimit_guard.stores.redis.refusals import Refusals
-from ratelimit_guard.stores.redis.server import Server
+from ratelimit_guard.stores.redis.server import START_S, Server
 from ratelimit_guard.stores.redis.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from redis import Redis
 
     from ratelimit_guard._core import ManualClock
     from ratelimit_guard._core.remote import RemotePolicies
@@ -115,6 +117,11 @@ class RedisStore:
     async def pay_async(self, bills: Sequence[Bill], *, gate: bool) -> list[Any]:
         """`pay` without blocking the loop."""
         return await ask_async(self, paying(self, bills, gate=gate))
+
+    def connect(self) -> Redis:
+        """A new client of redis-py that waits up to a second at each step, for what is exchanged besides decisions."""
+        client: Redis = self.state.address.client(START_S)
+        return client
 
     # --- asking
 
