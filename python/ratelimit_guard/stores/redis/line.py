@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisClusterException
 
 from ratelimit_guard.errors import StoreError
 from ratelimit_guard.stores.redis.script import DECIDE, arguments
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ratelimit_guard._core.remote import RemoteBatch
     from ratelimit_guard.stores.redis.state import State
 
-TROUBLES = (redis.RedisError, OSError, asyncio.TimeoutError, StoreError)
+TROUBLES = (redis.RedisError, RedisClusterException, OSError, asyncio.TimeoutError, StoreError)
 """What a server, its network or something between may do to a call."""
 
 
