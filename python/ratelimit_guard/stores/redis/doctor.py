@@ -42,7 +42,7 @@ TRIALS: dict[str, tuple[Any, ...]] = {
     "hlen": (TRIAL,),
     "hgetall": (TRIAL,),
     "hdel": (TRIAL, "field"),
-    "del": (TRIAL,),
+    "del": (TRIAL, ITEM),
     "eval": ("return 1", 0),
 }
 

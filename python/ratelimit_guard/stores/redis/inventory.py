@@ -147,10 +147,12 @@ class Inventory:
 
     def _ask(self, client: Any, command: str, calls: list[tuple[Any, ...]]) -> list[Any]:
         """Answers to many commands in one round trip; None for what is gone, forbidden or not answered."""
+        if not calls:
+            return []
         pipeline = client.pipeline(transaction=False)
         for call in calls:
             pipeline.execute_command(*call)
-        answers = self._report.tried(command, lambda: pipeline.execute(raise_on_error=False)) if calls else []
+        answers: list[Any] | None = self._report.tried(command, partial(pipeline.execute, raise_on_error=False))
         if answers is None:
             return [None] * len(calls)
         if any(isinstance(answer, NoPermissionError) for answer in answers):
