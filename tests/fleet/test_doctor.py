@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
     from ratelimit_guard.stores.redis.findings import Report
 
@@ -188,7 +188,7 @@ def test_keys_that_we_do_not_write_are_named(
 def test_mending_as_told_mends(url: str, server: Server) -> None:
     store = use(url)
     with server.client() as client:
-        key = next(key for key in client.scan_iter() if b"policies" not in key)
+        key = next(key for key in client.scan_iter("rlg1:my-api:*") if b"policies" not in key)
         client.delete(key)
         client.rpush(key, "x")
         client.expire(key, 100)
@@ -201,7 +201,7 @@ def test_mending_as_told_mends(url: str, server: Server) -> None:
 def test_keys_that_never_expire_are_named(url: str, server: Server) -> None:
     store = use(url)
     with server.client() as client:
-        key = next(key for key in client.scan_iter() if b"policies" not in key)
+        key = next(key for key in client.scan_iter("rlg1:my-api:*") if b"policies" not in key)
         client.persist(key)
     store.close()
     [what] = troubles(examine(url, BUDGET_S))
