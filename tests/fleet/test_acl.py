@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.exceptions import NoPermissionError
 
+from guard.servers import ROOT
 from ratelimit_guard import Limiter, MemoryStore, Policy, StoreError
 from ratelimit_guard.stores.redis import RedisStore
-from ratelimit_guard.stores.redis.permissions import CLUSTER, DATABASE, NEEDED, STATS, rules
+from ratelimit_guard.stores.redis.permissions import CLUSTER, DATABASE, DOCTOR, NEEDED, STATS, rules
 from servers.cluster import cluster
 from servers.engines import ENGINES, Engine
 from servers.server import HOST, Server, valkey
@@ -141,3 +142,10 @@ def test_a_cluster_needs_two_more(engine: Engine) -> None:
         for command in CLUSTER:
             allowed(*NEEDED, *(each for each in CLUSTER if each != command))
             assert fails(where)
+
+
+@pytest.mark.parametrize("commands", [NEEDED, CLUSTER, DATABASE, STATS, DOCTOR])
+def test_the_docs_have_the_same_lists(commands: tuple[str, ...]) -> None:
+    text = (ROOT / "docs" / "fleet.md").read_text().replace("\\|", "|")
+    assert " ".join(f"+{command}" for command in commands) in text
+    assert rules(*NEEDED) in text

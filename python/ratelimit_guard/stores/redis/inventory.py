@@ -32,6 +32,7 @@ NO_EXPIRY = -1
 
 Kind = Literal["counters", "holds", "policies", "live", "unknown"]
 TYPES: dict[Kind, bytes] = {"counters": b"string", "holds": b"hash", "policies": b"hash"}
+"""Of keys that this store writes, and which expire."""
 
 
 class Name(NamedTuple):
@@ -102,7 +103,7 @@ class Inventory:
                 "bring all hosts to one release: until then each release counts for itself; its keys end by themselves",
             )
         self._tell("foreign", "that ratelimit-guard does not write like this", "DEL them: counters begin afresh")
-        self._tell("lasting", "that never expire", "DEL them, and see who writes here: every key of ours expires")
+        self._tell("lasting", "that never expire", "DEL them, and see who writes here: those of ours expire")
         if not self._is_whole:
             report.note("there are more keys than were looked at: counts are too low", "nothing, or look at night")
 
@@ -127,7 +128,10 @@ class Inventory:
     def _check(self, client: Any, ours: list[tuple[bytes, Name]]) -> None:
         types = self._ask(client, "type", [("TYPE", key) for key, _ in ours])
         spans = self._ask(client, "pttl", [("PTTL", key) for key, _ in ours])
-        self._odd["lasting"].update(key for (key, _), span in zip(ours, spans, strict=True) if span == NO_EXPIRY)
+        lasting = (
+            key for (key, name), span in zip(ours, spans, strict=True) if span == NO_EXPIRY and name.kind in TYPES
+        )
+        self._odd["lasting"].update(lasting)
         counters: list[bytes] = []
         for (key, name), kind in zip(ours, types, strict=True):
             if name.kind == "unknown" or kind not in {None, b"none", TYPES.get(name.kind, kind)}:
