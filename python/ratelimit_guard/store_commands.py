@@ -58,8 +58,10 @@ def doctor(
 
 
 def _examined(file: Path | None, url: str | None) -> Report:
-    from ratelimit_guard.stores.redis.doctor import examine  # noqa: PLC0415  the client is optional
-
+    try:
+        from ratelimit_guard.stores.redis.doctor import examine  # noqa: PLC0415  the client is optional
+    except ImportError as error:  # it says what to install
+        raise ConfigError(str(error)) from error
     if file is None:
         if not url:
             msg = "name a tier file, or give --url or REDIS_URL"

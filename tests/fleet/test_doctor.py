@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
-from ratelimit_guard import Limiter, Policy, Quota
+from ratelimit_guard import Limiter, Policy, Quota, StoreError
 from ratelimit_guard.cli import app
 from ratelimit_guard.stores.redis import RedisStore
 from ratelimit_guard.stores.redis.doctor import TRIALS, examine
@@ -19,6 +21,7 @@ from servers.cluster import cluster
 from servers.engines import ENGINES, Engine
 from servers.sentinel import sentinel
 from servers.server import HOST, Server, replica, valkey
+from servers.tls import secured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -303,6 +306,37 @@ def test_a_server_that_is_away_is_an_error() -> None:
     answer = doctor("--url", url)
     assert answer.exit_code == 1
     assert answer.stderr.startswith(f"store {HOST}:")
+
+
+def test_a_server_that_says_nothing_is_an_error_soon(redis_server: Server) -> None:
+    redis_server.pause()
+    answer = doctor("--url", redis_server.url)
+    assert answer.exit_code == 1
+    assert "Timeout" in answer.stderr
+
+
+def test_a_full_server_is_trouble() -> None:
+    with valkey(ROOMY) as full, full.client() as client:
+        client.config_set("maxmemory", 100_000)
+        report = examine(full.url, BUDGET_S)
+    assert any("raise maxmemory" in what for what in troubles(report))
+
+
+def test_certificates_stand_in_the_url(server: Server, tmp_path: Path) -> None:
+    with secured(server, tmp_path) as (proxy, trusted):
+        where = proxy.url.replace("//", f"//:{SECRET}@")
+        assert examine(f"{where}?ssl_ca_certs={trusted}", BUDGET_S).is_fine
+        with pytest.raises(StoreError, match="certificate"):
+            examine(where, BUDGET_S)
+
+
+def test_without_redis_py_it_says_what_to_install() -> None:
+    script = "import sys; sys.modules['redis'] = None; from ratelimit_guard.cli import app; app(sys.argv[1:])"
+    command = [sys.executable, "-c", script, "store", "doctor", "--url", "redis://localhost"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "pip install 'ratelimit-guard[redis]'" in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_a_replica_is_trouble() -> None:
