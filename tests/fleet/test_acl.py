@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from guard.servers import ROOT
 from ratelimit_guard import Limiter, MemoryStore, Policy, StoreError
+from ratelimit_guard.exchange import Exchange
 from ratelimit_guard.stores.redis import RedisStore
-from ratelimit_guard.stores.redis.permissions import CLUSTER, DATABASE, DOCTOR, NEEDED, STATS, rules
+from ratelimit_guard.stores.redis.permissions import CAMPAIGNS, CLUSTER, DATABASE, DOCTOR, NEEDED, STATS, rules
 from servers.cluster import cluster
 from servers.engines import ENGINES, Engine
 from servers.server import HOST, Server, valkey
@@ -127,6 +128,32 @@ def test_counts_of_keys_need_their_own(server: Server) -> None:
     store.close()
 
 
+def exchange(server: Server) -> None:
+    """All that a host tells the others and hears of them. Raises what the server forbids."""
+    with server.client(username=USER, password=SECRET) as client:
+        host = Exchange(client, "default", "me")
+        host.agree(b"secret")
+        assert host.lead(is_due=True).who == "new"
+        assert host.lead(is_due=True).who == "mine"
+        host.send(b"records", 1)
+        [batch] = host.read((0, 0))
+        assert host.end() == batch.place
+        assert host.publish("1", b"verdicts")
+        assert host.keep(b"state", batch.place)
+        assert host.verdicts("") == ("1", b"verdicts")
+        assert host.memory()["state"] > 0
+        host.leave()
+
+
+def test_campaigns_over_hosts_need_some_more(server: Server) -> None:
+    allow(server, *NEEDED, *CAMPAIGNS)
+    exchange(server)
+    for command in CAMPAIGNS:
+        allow(server, *NEEDED, *(each for each in CAMPAIGNS if each != command))
+        with pytest.raises(ResponseError):
+            exchange(server)
+
+
 @pytest.mark.filterwarnings("ignore:.*cluster_error_retry_attempts:DeprecationWarning")
 @pytest.mark.parametrize("engine", ["valkey-9", "redis-6"])
 def test_a_cluster_needs_two_more(engine: Engine) -> None:
@@ -144,7 +171,7 @@ def test_a_cluster_needs_two_more(engine: Engine) -> None:
             assert fails(where)
 
 
-@pytest.mark.parametrize("commands", [NEEDED, CLUSTER, DATABASE, STATS, DOCTOR])
+@pytest.mark.parametrize("commands", [NEEDED, CLUSTER, DATABASE, CAMPAIGNS, STATS, DOCTOR])
 def test_the_docs_have_the_same_lists(commands: tuple[str, ...]) -> None:
     text = (ROOT / "docs" / "fleet.md").read_text().replace("\\|", "|")
     assert " ".join(f"+{command}" for command in commands) in text

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ratelimit_guard import Limiter, Policy, Quota, StoreError
 from ratelimit_guard.cli import app
+from ratelimit_guard.exchange import Exchange
 from ratelimit_guard.stores.redis import RedisStore
 from ratelimit_guard.stores.redis.doctor import TRIALS, examine
 from ratelimit_guard.stores.redis.inventory import MAX_KEYS, STEP
@@ -131,6 +132,17 @@ def test_holds_are_counted(url: str) -> None:
         kinds = {one.kind: one.keys for one in examine(url, BUDGET_S).usage}
     store.close()
     assert kinds == {"counters": 1, "holds": 1, "policies": 1}
+
+
+def test_what_hosts_tell_of_campaigns_is_counted(url: str, server: Server) -> None:
+    with server.client() as client:
+        host = Exchange(client, "my-api", "me")
+        host.agree(b"secret")
+        host.lead(is_due=True)
+        host.send(b"records", 1)
+        report = examine(url, BUDGET_S)
+    assert report.is_fine
+    assert [(one.kind, one.keys) for one in report.usage] == [("live", 4)]
 
 
 def test_a_new_server_does_not_know_the_script_yet(url: str) -> None:

@@ -14,6 +14,8 @@ CLUSTER = ("cluster|slots", "command")
 """Of a cluster's besides."""
 DATABASE = ("select",)
 """Of those besides whose URL names a database other than 0."""
+CAMPAIGNS = ("get", "incr", "xadd", "xrange", "xrevrange", "xtrim", "getrange", "memory|usage")
+"""Of hosts besides that look for campaigns together."""
 STATS = ("scan", "hkeys")
 """For `RedisStore.stats` and `leases`."""
 DOCTOR = ("info", "scan", "ping", "script|exists", "type", "pttl", "memory|usage")
