@@ -20,7 +20,7 @@ from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter
 from ratelimit_guard.stores.redis.lane import Lane
 from ratelimit_guard.stores.redis.limiter import RedisLimiter
 from ratelimit_guard.stores.redis.line import AsyncLine, SyncLine, monotonic
-from ratelimit_guard.stores.redis.paying import paying
+from ratelimit_guard.stores.redis.paying import is_plain, paying
 from ratelimit_guard.stores.redis.refusals import Refusals
 from ratelimit_guard.stores.redis.server import START_S, Server
 from ratelimit_guard.stores.redis.state import State
@@ -112,10 +112,16 @@ class RedisStore:
     def pay(self, bills: Sequence[Bill], *, gate: bool) -> list[Any]:
         """Pay each bill by itself, in one call; with `gate` the first one decides whether the others are paid."""
         refuse_loop()
+        if is_plain(bills):
+            [bill] = bills
+            return [bill.bound.acquire_each(bill.keys, bill.cost, bill.confirmed)]
         return ask(self, paying(self, bills, gate=gate))
 
     async def pay_async(self, bills: Sequence[Bill], *, gate: bool) -> list[Any]:
         """`pay` without blocking the loop."""
+        if is_plain(bills):
+            [bill] = bills
+            return [await bill.bound.acquire_each_async(bill.keys, bill.cost, bill.confirmed)]
         return await ask_async(self, paying(self, bills, gate=gate))
 
     def connect(self) -> Redis:
