@@ -13,8 +13,8 @@ from typing import final
 from ratelimit_guard._core import audit as audit
 from ratelimit_guard._core import detector as detector
 from ratelimit_guard._core import prompt as prompt
-from ratelimit_guard._core import sketch as sketch
 from ratelimit_guard._core import remote as remote
+from ratelimit_guard._core import sketch as sketch
 from ratelimit_guard._core import tokens as tokens
 
 @final
