@@ -49,7 +49,7 @@ local function usual()
         local value = raw[key]
         if value then
           cell = cmsgpack.unpack(value)
-          if cell[STAMP] ~= stamp or #cell ~= (kind == STRICT and 14 or 7) then return nil end
+          if #cell ~= (kind == STRICT and 14 or 7) then return nil end
         elseif redis.call('EXISTS', KEYS[key]) == 1 then
           return nil
         elseif kind == BUCKET then
@@ -62,6 +62,7 @@ local function usual()
         end
         cells[key] = cell
       end
+      if cell[STAMP] ~= stamp then return nil end
       local limit, span, seen = cell[LIMIT], cell[SPAN], cell[SEEN]
       local left, ends
       if kind == BUCKET then
