@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -13,6 +14,8 @@ from ratelimit_guard._core import remote as _remote
 
 if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.store import RedisStore
+
+log = logging.getLogger("ratelimit_guard.store")
 
 GATHER_S = 0.02
 """Notes are gathered for so long, unless a question takes them along sooner."""
@@ -70,7 +73,11 @@ def run(reference: weakref.ref[RedisStore], wake: threading.Event) -> None:
         if is_woken and not store.is_down:
             wake.wait(GATHER_S)
             wake.clear()
-        pause = store.round()
+        try:
+            pause = store.round()
+        except Exception:  # the next round may do better; without any nothing would ever be renewed or recover
+            log.exception("keeper of %r", store)
+            pause = ROUND_S
         del store
 
 

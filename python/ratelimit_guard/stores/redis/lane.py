@@ -69,6 +69,8 @@ class Lane:
             answers = await self._line.call(self._tag, sent.batch)
         finally:
             self._under_way -= 1
+            if answers is None:
+                self._line.lost(sent.skipped)
             sent.answer(answers)
             self._flush()
 

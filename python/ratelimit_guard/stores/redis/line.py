@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import redis
 from redis.exceptions import NoScriptError
 
 from ratelimit_guard.errors import StoreError
+from ratelimit_guard.stores.redis.deadline import DEADLINE
 from ratelimit_guard.stores.redis.script import DECIDE, arguments
 
 if TYPE_CHECKING:
@@ -19,42 +21,62 @@ if TYPE_CHECKING:
     from ratelimit_guard._core.remote import RemoteBatch
     from ratelimit_guard.stores.redis.state import State
 
-TROUBLES = (redis.RedisError, OSError, asyncio.TimeoutError, StoreError)
+TROUBLES = (redis.RedisError, OSError, StoreError)
 """What a server, its network or something between may do to a call."""
+PROBED_S = 1.0
+"""The longest that a probe takes to connect and to bring the script: more than any decision may."""
 
 
 class SyncLine:
-    """Asks from threads; each has a connection of its own while it waits."""
+    """Asks from threads; each has a connection of its own while it waits. What nothing bounds is the system's look-up of
+    a host's name.
+    """
 
     def __init__(self, state: State) -> None:
         """Nothing is connected yet."""
         self._state = state
         self._client: Any = None
+        self._lock = threading.Lock()
 
-    def call(self, tag: int, batch: RemoteBatch, *, probes: bool = False) -> list[Any] | None:
+    def call(self, tag: int, batch: RemoteBatch) -> list[Any] | None:
         """The answers; None when there are none, which the breaker hears of."""
-        state = self._state
-        breaker = state.breakers[tag]
-        if breaker.is_open and not probes:
+        if self._state.breakers[tag].is_open:
             return None
+        return self._call(tag, batch, self._state.budget_s)
+
+    def probe(self, tag: int, batch: RemoteBatch) -> bool:
+        """Does a server that was away answer within the budget, once it is connected and has the script?"""
+        return self._call(tag, batch, PROBED_S, tells=False) is not None and (
+            self._call(tag, batch, self._state.budget_s) is not None
+        )
+
+    def _call(self, tag: int, batch: RemoteBatch, within_s: float, *, tells: bool = True) -> list[Any] | None:
+        state = self._state
         try:
-            if self._client is None:
-                self._client = state.address.client(state.budget_s)
-            args = arguments(batch, state.now_us())
-            try:
-                reply = self._client.execute_command(*DECIDE.call(*args))
-            except NoScriptError:
-                reply = self._client.execute_command(*DECIDE.whole(*args))
+            with DEADLINE.within(within_s):
+                client = self._client or self._connect()
+                args = arguments(batch, state.now_us())
+                try:
+                    reply = client.execute_command(*DECIDE.call(*args))
+                except NoScriptError:
+                    reply = client.execute_command(*DECIDE.whole(*args))
             answers = state.read(batch, reply)
-        except TROUBLES as error:
+        except Exception as error:  # noqa: BLE001  whatever a server or its client does: it is no answer, and no more
             state.failed(tag, error)
             return None
-        breaker.succeeded()
+        if tells:
+            state.breakers[tag].succeeded()
         return answers
+
+    def _connect(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._state.address.client(self._state.budget_s)
+            return self._client
 
     def forget(self) -> None:
         """After a fork: the connections are the parent's."""
-        self._client = None
+        self._client, self._lock = None, threading.Lock()
 
     def close(self) -> None:
         """End the connections."""
@@ -74,7 +96,7 @@ class AsyncLine:
 
     def noted(self, tag: int) -> RemoteBatch:
         """A new batch, with what was noted for the server meanwhile."""
-        return self._state.outbox.batch(tag)
+        return self._state.batch(tag)
 
     async def call(self, tag: int, batch: RemoteBatch) -> list[Any] | None:
         """The answers; None when there are none, which the breaker hears of."""
@@ -90,11 +112,15 @@ class AsyncLine:
             except NoScriptError:
                 reply = await client.execute_command(*DECIDE.whole(*args))
             answers = state.read(batch, reply)
-        except TROUBLES as error:
+        except Exception as error:  # noqa: BLE001  whatever a server or its client does: it is no answer, and no more
             state.failed(tag, error)
             return None
         breaker.succeeded()
         return answers
+
+    def lost(self, notes: int) -> None:
+        """Notes went with a batch that had no answer."""
+        self._state.outbox.lost += notes
 
     def timed_out(self, tag: int) -> None:
         """A batch had no answer within the budget."""

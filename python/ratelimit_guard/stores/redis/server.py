@@ -10,6 +10,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import StoreError
+from ratelimit_guard.stores.redis.deadline import DEADLINE
 from ratelimit_guard.stores.redis.keeper import probe
 from ratelimit_guard.stores.redis.line import TROUBLES, end_now
 from ratelimit_guard.stores.redis.script import DECIDE, REGISTER, arguments
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.state import State
 
 START_S = 1.0
-"""The longest that each step of a start waits: a server that takes longer counts as away."""
+"""The longest that a start waits: a server that takes longer counts as away."""
 OLDEST = (6, 2)
 """Version from which on scripts may ask the time and then write, and read what they need."""
 SCANNED = 1_000
@@ -72,11 +73,12 @@ class Server:
 
     def run(self, script: Any, *args: Any) -> Any:
         """Run a script."""
-        client = self.client()
-        try:
-            return client.execute_command(*script.call(*args))
-        except NoScriptError:
-            return client.execute_command(*script.whole(*args))
+        with DEADLINE.within(START_S):
+            client = self.client()
+            try:
+                return client.execute_command(*script.call(*args))
+            except NoScriptError:
+                return client.execute_command(*script.whole(*args))
 
     def register(self, policies: RemotePolicies) -> None:
         """Enter policies, so that their quotas are known to be later than others. Not while the server is away."""
@@ -85,11 +87,12 @@ class Server:
             return
         rows = [text for row in policies.registrations() for text in row]
         try:
-            stamps = self.run(REGISTER, 1, f"{policies.prefix}{{00}}:policies", state.now_us(), *rows)
-        except TROUBLES as error:
+            told_at = self.run(REGISTER, 1, f"{policies.prefix}{{00}}:policies", state.now_us(), *rows)
+            stamps = [int(stamp) for stamp in told_at]
+        except Exception as error:  # noqa: BLE001  as of a decision
             state.failed(0, error)
             return
-        policies.set_stamps([int(stamp) for stamp in stamps])
+        policies.set_stamps(stamps)
 
     def count(self, what: str) -> int:
         """Counters, or reservations, of all namespaces. `StoreError` when the server does not answer."""

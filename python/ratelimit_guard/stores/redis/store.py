@@ -77,7 +77,7 @@ class RedisStore:
         self.server = Server(self.state)
         self._sync = SyncLine(self.state)
         self._lanes: tuple[Any, dict[int, Lane]] = (None, {})
-        self._lines: weakref.WeakKeyDictionary[Any, tuple[AsyncLine, dict[int, Lane]]] = weakref.WeakKeyDictionary()
+        self._lines: dict[Any, tuple[AsyncLine, dict[int, Lane]]] = {}
         self._bound: weakref.WeakSet[Any] = weakref.WeakSet()
         self._held: weakref.WeakSet[RedisHold] = weakref.WeakSet()
         self._keeper = Keeper(self)
@@ -114,12 +114,19 @@ class RedisStore:
 
     def ask(self, asked: Ask) -> list[Any]:
         """The answers to questions of one tag; `FAILED` in the place of those that there are not."""
-        batch = self.state.outbox.batch(asked.tag)
+        batch = self.state.batch(asked.tag)
         noted = len(batch)
-        for put in asked.puts:
-            put(batch)
+        try:
+            for put in asked.puts:
+                put(batch)
+        except Exception:  # a key too long, say; what was noted is not its doing
+            self._sync.call(asked.tag, batch)
+            raise
         answers = self._sync.call(asked.tag, batch)
-        return [FAILED] * len(asked.puts) if answers is None else answers[noted:]
+        if answers is None:
+            self.state.outbox.lost += noted
+            return [FAILED] * len(asked.puts)
+        return answers[noted:]
 
     async def ask_async(self, asked: Ask) -> list[Any]:
         """`ask` on the running loop, together with what other tasks ask."""
@@ -133,6 +140,7 @@ class RedisStore:
         known, lanes = self._lanes
         if known is not loop:
             with self._lock:
+                self._lines = {loop: lines for loop, lines in self._lines.items() if not loop.is_closed()}
                 if loop not in self._lines:
                     self._lines[loop] = AsyncLine(self.state, loop), {}
             lanes = self._lines[loop][1]
@@ -177,17 +185,16 @@ class RedisStore:
 
     def _probe(self) -> None:
         for tag, breaker in enumerate(self.state.breakers):
-            if breaker.due(self.state.now(), jitter()) and self._sync.call(tag, probe(tag), probes=True) is not None:
+            if breaker.due(self.state.now(), jitter()) and self._sync.probe(tag, probe(tag)):
                 for policies in list(self._bound):
                     self.server.register(policies)
 
     def flush(self) -> None:
         """Send what was noted."""
         for tag in self.state.outbox.waiting():
-            if self.state.breakers[tag].is_open:
-                continue
-            while len(batch := self.state.outbox.batch(tag)):
-                self._sync.call(tag, batch)
+            while len(batch := self.state.batch(tag)):
+                if self._sync.call(tag, batch) is None:
+                    self.state.outbox.lost += len(batch)
 
     def keep(self) -> int:
         """Renew what this process holds; how many reservations of others were taken back."""
@@ -242,11 +249,16 @@ class RedisStore:
     def after_fork(self) -> None:
         """In a child: what the parent has under way is the parent's."""
         self._lock = threading.Lock()
-        self._lanes, self._lines = (None, {}), weakref.WeakKeyDictionary()
+        _ORPHANS.append(self._lines)
+        self._lanes, self._lines = (None, {}), {}
         self.state.outbox.forget()
         self._sync.forget()
         self.server.forget()
         self._keeper.forget()
+        for breaker in self.state.breakers:
+            breaker.forget()
+        if self.is_down:
+            self._keeper.wake()
 
     def __repr__(self) -> str:
         """Where it is."""
@@ -254,6 +266,8 @@ class RedisStore:
 
 
 _STORES: weakref.WeakSet[RedisStore] = weakref.WeakSet()
+_ORPHANS: list[Any] = []
+"""Connections of a parent's loops. Were they to end here, they would be taken out of the set that the parent polls."""
 
 
 def _after_fork() -> None:
