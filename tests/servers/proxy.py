@@ -52,8 +52,10 @@ class _Way:
     def reset(self) -> None:
         """No farewell, on either side."""
         for writer in self._writers:
-            if (ours := writer.get_extra_info("socket")) is not None:  # None: ended by now
-                ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            with contextlib.suppress(OSError, AttributeError):  # ended by now
+                ours = writer.get_extra_info("socket")
+                if ours is not None:
+                    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     async def _pass(

@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     import socket
 
 
+LAST_LOOK_S = 0.001
+"""For an answer that came while this thread did not run: one more step when the time is used up."""
+
+
 class Deadline(threading.local):
     """Of what this thread does: `with DEADLINE.within(0.025): …`."""
 
     at: float | None = None
+    looked = False
 
     def within(self, seconds: float) -> Self:
         """From now on."""
-        self.at = time.monotonic() + seconds
+        self.at, self.looked = time.monotonic() + seconds, False
         return self
 
     def __enter__(self) -> Self:
@@ -32,10 +37,13 @@ class Deadline(threading.local):
         if self.at is None:
             return patience_s
         left = self.at - time.monotonic()
-        if left <= 0:
+        if left > 0:
+            return min(left, patience_s)
+        if self.looked:
             msg = "the time for this call is used up"
             raise TimeoutError(msg)
-        return min(left, patience_s)
+        self.looked = True
+        return LAST_LOOK_S
 
 
 DEADLINE = Deadline()

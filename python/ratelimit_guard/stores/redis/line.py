@@ -13,6 +13,7 @@ from redis.exceptions import NoScriptError
 
 from ratelimit_guard.errors import StoreError
 from ratelimit_guard.stores.redis.deadline import DEADLINE
+from ratelimit_guard.stores.redis.keeper import probe
 from ratelimit_guard.stores.redis.script import DECIDE, arguments
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TROUBLES = (redis.RedisError, OSError, StoreError)
 """What a server, its network or something between may do to a call."""
+IN_FLIGHT = 2
+"""Batches of a tag under way: while the server works on one, this process reads or writes the other."""
 PROBED_S = 1.0
 """The longest that a probe takes to connect and to bring the script: more than any decision may."""
 
@@ -93,6 +96,7 @@ class AsyncLine:
         self._state, self.loop, self.budget_s = state, loop, state.budget_s
         self._client: Any = None
         self._keeper: AsyncGenerator[None, None] | None = None
+        self._opening: dict[int, asyncio.Task[Any]] = {}
 
     def noted(self, tag: int) -> RemoteBatch:
         """A new batch, with what was noted for the server meanwhile."""
@@ -104,16 +108,22 @@ class AsyncLine:
         breaker = state.breakers[tag]
         if breaker.is_open:
             return None
+        was_open = tag in self._opening and self._opening[tag].done()
         try:
-            client = self._client if self._client is not None else await self._connect()
+            client = await self._opened(tag)
             args = arguments(batch, state.now_us())
             try:
                 reply = await client.execute_command(*DECIDE.call(*args))
             except NoScriptError:
                 reply = await client.execute_command(*DECIDE.whole(*args))
             answers = state.read(batch, reply)
+        except asyncio.CancelledError:
+            if was_open:  # a connection less
+                self._opening.pop(tag, None)
+            raise
         except Exception as error:  # noqa: BLE001  whatever a server or its client does: it is no answer, and no more
             state.failed(tag, error)
+            self._opening.pop(tag, None)
             return None
         breaker.succeeded()
         return answers
@@ -126,18 +136,31 @@ class AsyncLine:
         """A batch had no answer within the budget."""
         self._state.failed(tag, TimeoutError(f"no answer within {self.budget_s * 1_000:g} ms"))
 
-    async def _connect(self) -> Any:
-        self._client = self._state.address.client_async(self.budget_s)
-        # What a loop's end closes are its asynchronous generators: this one closes the connections.
-        self._keeper = self._kept(self._client)
-        await anext(self._keeper)
-        return self._client
+    async def _opened(self, tag: int) -> Any:
+        """The client, connected. Connecting goes on when the budget of those who wait for it is used up."""
+        opening = self._opening.get(tag)
+        if opening is None:
+            opening = self._opening[tag] = self.loop.create_task(self._open(tag))
+            opening.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return opening.result() if opening.done() else await asyncio.shield(opening)
+
+    async def _open(self, tag: int) -> Any:
+        """Go the way of decisions on as many connections as they use."""
+        if self._client is None:
+            self._client = self._state.address.client_async(self.budget_s)
+            # What a loop's end closes are its asynchronous generators: this one closes the connections.
+            self._keeper = self._kept(self._client)
+            await anext(self._keeper)
+        client, commands = self._client, [DECIDE.whole(*arguments(probe(tag), self._state.now_us())) for _ in range(IN_FLIGHT)]
+        async with asyncio.timeout(PROBED_S):
+            await asyncio.gather(*(client.execute_command(*command) for command in commands))
+        return client
 
     async def _kept(self, client: Any) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
-            self._client = None
+            self._client, self._opening = None, {}
             with contextlib.suppress(*TROUBLES, RuntimeError):
                 await end(client)
 
