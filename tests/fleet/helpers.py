@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from ratelimit_guard import AsyncLimiter, Limiter, MemoryStore, Policy
+from ratelimit_guard import AsyncLimiter, Limiter, Policy
 from ratelimit_guard.stores.redis import RedisStore
 from servers.server import HOST, wait_until
 
@@ -144,7 +144,7 @@ class Impostor:
         self._speak = speak
         self._over = threading.Event()
         self._listener = socket.create_server((HOST, 0))
-        self.url = f"redis://{HOST}:{self._listener.getsockname()[1]}/0"
+        self.url = f"redis://{HOST}:{self._listener.getsockname()[1]}/0?protocol=2"
         self._threads = [threading.Thread(target=self._accept)]
 
     def __enter__(self) -> Self:
@@ -190,8 +190,8 @@ def commands(asked: bytes) -> int:
     return asked.count(b"\r\n*") + asked.startswith(b"*")
 
 
-def answering(script: bytes) -> Callable[[socket.socket, threading.Event], None]:
-    """As a server would to greetings, and `script` to scripts."""
+def answering(answer: Callable[[bytes], bytes]) -> Callable[[socket.socket, threading.Event], None]:
+    """What `answer` has for what is asked; without any as a server would to greetings."""
 
     def speak(connection: socket.socket, over: threading.Event) -> None:
         while not over.is_set():
@@ -199,12 +199,7 @@ def answering(script: bytes) -> Callable[[socket.socket, threading.Event], None]
                 asked = connection.recv(65_536)
                 if not asked:
                     return
-                if b"EVAL" in asked:
-                    connection.sendall(script)
-                elif b"HELLO" in asked:
-                    connection.sendall(b"-ERR unknown command 'HELLO'\r\n" * commands(asked))
-                else:
-                    connection.sendall(b"+OK\r\n" * commands(asked))
+                connection.sendall(answer(asked) or b"+OK\r\n" * commands(asked))
 
     return speak
 
@@ -214,8 +209,3 @@ def dripping(connection: socket.socket, over: threading.Event) -> None:
     connection.sendall(b"$1000000\r\n")
     while not over.wait(BUDGET_S / 5):
         connection.sendall(b"x")
-
-
-def fallback() -> MemoryStore:
-    """Of a host's own."""
-    return MemoryStore(1_000)

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ClusterDownError, InvalidResponse, NoScriptError, OutOfMemoryError, ResponseError
 
 from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import StoreError
@@ -26,6 +26,8 @@ START_S = 1.0
 """The longest that a start waits: a server that takes longer counts as away."""
 OLDEST = (6, 2)
 """Version from which on scripts may ask the time and then write, and read what they need."""
+PASSING = (OutOfMemoryError, ClusterDownError)
+"""Errors that an app need not stop for when it starts."""
 SCANNED = 1_000
 """Keys looked at in one step of a scan."""
 
@@ -48,13 +50,15 @@ class Server:
 
     def check(self) -> None:
         """Go the whole way of a decision once. `StoreError` for a server that will never do."""
-        state = self._state
+        state, batch = self._state, probe(0)
         try:
-            self.run(DECIDE, *arguments(probe(0), state.now_us()))
-        except (*FATAL, ResponseError) as error:
+            state.read(batch, self.run(DECIDE, *arguments(batch, state.now_us())))
+        except PASSING as error:
+            state.breakers[0].failed(told(error), state.now(), at_once=True)
+        except (*FATAL, ResponseError, InvalidResponse, StoreError) as error:
             msg = f"store {state.address}: {told(error)}{self._age()}"
             raise StoreError(msg) from error
-        except TROUBLES as error:
+        except Exception as error:  # noqa: BLE001  as of a decision
             state.breakers[0].failed(told(error), state.now(), at_once=True)
 
     def _age(self) -> str:

@@ -40,6 +40,29 @@ end
 local cells, raw, dirty, damaged = {}, nil, {}, {}
 if counters > 0 then raw = redis.call('MGET', unpack(KEYS, 1, counters)) end
 
+-- Numbers that this script may have written.
+local function sound(numbers, size)
+  if type(numbers) ~= 'table' or #numbers ~= size then return false end
+  for place = 1, size do
+    local number = numbers[place]
+    if type(number) ~= 'number' or not (number >= 0 and number < 2 ^ 53) then return false end
+  end
+  return true
+end
+
+local lists = {}
+
+-- Is a list of reservations one, or not there yet?
+local function listable(key)
+  if lists[key] == nil then lists[key] = type(redis.pcall('HLEN', key)) == 'number' end
+  return lists[key]
+end
+
+local function hold_of(text)
+  local fine, hold = pcall(cmsgpack.unpack, text)
+  return fine and sound(hold, 6) and hold or nil
+end
+
 local function holds_at(index) return index > 0 and KEYS[counters + index] or nil end
 
 local function fresh(rule)
@@ -62,6 +85,18 @@ local function drain(cell)
   if now <= cell[SEEN] then return end
   cell[FILL] = max(0, cell[FILL] - (now - cell[SEEN]) * cell[RATE] / cell[SPAN])
   cell[SEEN] = now
+end
+
+-- A clock behind by more than a window is another one, as after a failover: what was used counts from now on.
+local function settle_in(key, cell, rule)
+  if rule.kind == BUCKET then
+    if cell[SEEN] - now > cell[SPAN] then cell[SEEN], dirty[key] = now, rule end
+    return
+  end
+  local epoch, size, units = floor(now / cell[SPAN]), rule.past + 1, 0
+  if cell[SEEN] - epoch <= size then return end
+  for place = RING, RING + rule.past do units, cell[place] = units + cell[place], 0 end
+  cell[SEEN], cell[RING + epoch % size], dirty[key] = epoch, units, rule
 end
 
 local function fading(cell)
@@ -101,11 +136,12 @@ local function cell_of(key, rule)
     if value then
       local fine, found = pcall(cmsgpack.unpack, value)
       local size = rule.kind == STRICT and 14 or 7
-      if not (fine and type(found) == 'table' and #found == size) then
+      if not (fine and sound(found, size) and found[SPAN] >= 1 and (rule.kind ~= BUCKET or found[RATE] > 0)) then
         damaged[key] = true
         return nil
       end
       cell = found
+      settle_in(key, cell, rule)
     else
       if redis.call('EXISTS', KEYS[key]) == 1 then -- of another type
         damaged[key] = true
@@ -232,9 +268,10 @@ local function others(part, account)
   if found > LOOKS then return 0, true end
   found = redis.call('HGETALL', part.holds)
   for place = 1, #found, 2 do
-    local hold = cmsgpack.unpack(found[place + 1])
-    local holder, amount, mark, born, till, is_firm = unpack(hold)
-    if till < now then
+    local holder, amount, mark, born, till, is_firm = unpack(hold_of(found[place + 1]) or {})
+    if not holder then
+      redis.call('HDEL', part.holds, found[place])
+    elseif till < now then
       redis.call('HDEL', part.holds, found[place])
       if give_back(part.key, cells[part.key], part.rule, mark, born, amount) then reclaimed = reclaimed + 1 end
     else
@@ -295,7 +332,7 @@ local function charge()
   for index = 1, n do
     local part = {key = p[at], rule = rules[p[at + 1]], fixed = p[at + 2], pays = p[at + 3] == 1, holds = holds_at(p[at + 4])}
     at, parts[index] = at + 5, part
-    if not cell_of(part.key, part.rule) then whole = false end
+    if not cell_of(part.key, part.rule) or (part.holds and not listable(part.holds)) then whole = false end
   end
   if watches and not gate then return say(2) end
   if not whole then
@@ -377,7 +414,7 @@ local function settle()
     local debit, receipts = p[at + 5], p[at + 6]
     at = at + 7
     local cell, lost = cell_of(key, rule), 0
-    if holds and id > 0 and redis.call('HDEL', holds, id) == 0 then lost = listed end
+    if holds and id > 0 and listable(holds) and redis.call('HDEL', holds, id) == 0 then lost = listed end
     for _ = 1, receipts do
       local mark, born, units = p[at], p[at + 1], p[at + 2]
       at = at + 3
@@ -408,9 +445,9 @@ end
 local function beat()
   local holds, id, till = holds_at(p[at]), p[at + 1], now + p[at + 2]
   at = at + 3
-  local found = redis.call('HGET', holds, id)
-  if not found then return say(0) end
-  local hold = cmsgpack.unpack(found)
+  local found = listable(holds) and redis.call('HGET', holds, id)
+  local hold = found and hold_of(found)
+  if not hold then return say(0) end
   hold[5] = till
   redis.call('HSET', holds, id, cmsgpack.pack(hold))
   say(1)
