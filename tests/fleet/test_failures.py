@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
@@ -359,6 +360,33 @@ def test_ends_of_calls_wait_for_the_server(redis_server: Server, redis_proxy: Pr
         recovered(caller, store, limiter)
         wait_until(lambda: limiter.peek("alice", 0).remaining == 800, what="the ends")
         assert store.stats()["lost"] == 0
+
+
+def test_keeper_goes_on_while_calls_begin(redis_server: Server) -> None:
+    """What is held is looked through while other threads take more."""
+    with store_at(redis_server.url, 5.0) as (store, _):
+        limiter, over = Limiter("1M tokens/hour", store), threading.Event()
+        held: list[Any] = []
+
+        def take() -> None:
+            while not over.is_set():
+                held.append(limiter.reserve("alice", output_tokens=1))
+                del held[:-500]
+
+        threads = [threading.Thread(target=take) for _ in range(2)]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        for thread in threads:
+            thread.start()
+        try:
+            wait_until(lambda: len(held) >= 500, what="reservations")
+            for _ in range(300):
+                store.keep()
+        finally:
+            over.set()
+            sys.setswitchinterval(interval)
+            for thread in threads:
+                thread.join()
 
 
 def test_key_that_cannot_be_asked_loses_no_ends(redis_server: Server) -> None:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
 from ratelimit_guard.errors import StoreError
@@ -174,6 +175,8 @@ class AsyncLine:
 def end_now(client: Any) -> None:
     """Close all connections of a client that blocks."""
     with contextlib.suppress(*TROUBLES):
+        if isinstance(client, RedisCluster):
+            client.disconnect_connection_pools()
         client.close()
         pool = getattr(client, "connection_pool", None)
         if pool is None:

@@ -15,7 +15,7 @@ from ratelimit_guard.stores.memory import MemoryStore
 from ratelimit_guard.stores.redis.address import Address
 from ratelimit_guard.stores.redis.asking import ask, ask_async, is_on_loop, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED
-from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter, probe
+from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter, probe, snapshot
 from ratelimit_guard.stores.redis.lane import Lane
 from ratelimit_guard.stores.redis.limiter import RedisLimiter
 from ratelimit_guard.stores.redis.line import AsyncLine, SyncLine, monotonic
@@ -98,8 +98,12 @@ class RedisStore:
 
     def registered(self, policies: RemotePolicies) -> None:
         """Enter policies at the server, now or when it answers."""
-        self._bound.add(policies)
+        self.known(policies)
         self.server.register(policies)
+
+    def known(self, policies: RemotePolicies) -> None:
+        """Enter policies again whenever the server was away."""
+        self._bound.add(policies)
 
     def pay(self, bills: Sequence[Bill], *, gate: bool) -> list[Any]:
         """Pay each bill by itself, in one call; with `gate` the first one decides whether the others are paid."""
@@ -180,13 +184,13 @@ class RedisStore:
         self.keep()
         if self.is_down:
             return PROBE_S
-        waits = any(hold.is_open for hold in list(self._held)) or self.state.outbox.waiting()
+        waits = any(hold.is_open for hold in snapshot(self._held)) or self.state.outbox.waiting()
         return ROUND_S if waits else None
 
     def _probe(self) -> None:
         for tag, breaker in enumerate(self.state.breakers):
             if breaker.due(self.state.now(), jitter()) and self._sync.probe(tag, probe(tag)):
-                for policies in list(self._bound):
+                for policies in snapshot(self._bound):
                     self.server.register(policies)
 
     def flush(self) -> None:
@@ -199,7 +203,7 @@ class RedisStore:
     def keep(self) -> int:
         """Renew what this process holds; how many reservations of others were taken back."""
         now, before = self.state.now_s(), self.state.reclaimed
-        held = [(hold, renewals) for hold in list(self._held) if (renewals := hold.renewals(now))]
+        held = [(hold, renewals) for hold in snapshot(self._held) if (renewals := hold.renewals(now))]
         due = [(hold, part, put, share) for hold, renewals in held for part, put, share in renewals]
         for tag in {part.tag for _, part, _, _ in due}:
             self._renew(tag, [row for row in due if row[1].tag == tag], now)
