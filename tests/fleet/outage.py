@@ -29,15 +29,17 @@ from servers.server import valkey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ratelimit_guard.policy import OnStoreFailure
+
 PER_SECOND, THREADS = 500, 10
 BEFORE_S, DURING_S, AFTER_S = 1.0, 2.0, 4.0
 QUOTA, MARK = "10M/hour", 1_000_000
 """Taken of the fallback at first, so that an answer tells by what is left whether the server gave it."""
-MODES = ("open", "closed", "local")
+MODES: tuple[OnStoreFailure, ...] = ("open", "closed", "local")
 
 
 class Told(NamedTuple):
-    """When a decision began, how long it took in seconds, under which policy, whether the server made it, its outcome."""
+    """A decision: when it began, its seconds, its policy, whether the server made it, its outcome."""
 
     began: float
     took: float
@@ -58,6 +60,11 @@ class Load:
         self.over = threading.Event()
         kind = AsyncLimiter if way == "async" else Limiter
         self.limiters: dict[str, Any] = {mode: kind(policy(mode, QUOTA), self.store) for mode in MODES}
+
+    def listen(self) -> None:
+        """Wait for the end."""
+        sys.stdin.read()
+        self.over.set()
 
     def note(self, began: float, mode: str, result: Any) -> None:
         """One decision."""
@@ -106,7 +113,7 @@ def load(way: str, url: str) -> None:
     logging.disable()
     asker = Load(way, url)
     print("ready", flush=True)  # noqa: T201
-    threading.Thread(target=lambda: (sys.stdin.read(), asker.over.set()), daemon=True).start()
+    threading.Thread(target=asker.listen, daemon=True).start()
     asyncio.run(asker.on_loop()) if way == "async" else asker.in_threads()
     print(json.dumps([asker.told, asker.raised]), flush=True)  # noqa: T201
 

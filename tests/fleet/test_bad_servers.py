@@ -1,4 +1,4 @@
-"""Servers that answer, and wrongly: a clear error at the start, the failure policy later, for nobody but who is concerned."""
+"""Servers that answer, and wrongly: an error at the start, later the failure policy for who is concerned."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def refusal(url: str) -> str:
 
 def test_wrong_password_is_told_at_the_start() -> None:
     """And none at all."""
-    with valkey(password="correct") as server:
+    with valkey(password="correct") as server:  # noqa: S106  of a test
         bare = server.url.replace(":correct@", "")
         assert "user and password" in refusal(bare)
         assert "user and password" in refusal(server.url.replace("correct", "secret"))
@@ -107,7 +107,13 @@ def test_old_server_is_named_as_such() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"+OK\r\n" * 9, b":5\r\n" * 9, b"*0\r\n" * 9, b"\x00" * 99],
+    [
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        b"+OK\r\n" * 9,
+        b":5\r\n" * 9,
+        b"*0\r\n" * 9,
+        b"\x00" * 99,
+    ],
 )
 def test_who_is_no_server_is_told_or_left_alone(caller: Caller, reply: bytes) -> None:
     """Whatever speaks at that port: an error at the start, or the failure policy from then on."""
@@ -207,7 +213,11 @@ def test_wrong_type_under_a_key_concerns_nobody_else(redis_url: str, quota: str)
             (key,) = [key for key in client.keys("rlg1::*") if not key.endswith((b":h", b":policies"))]
             client.delete(key)
             client.rpush(key, "x")
-        assert allowed(caller.run(lambda: gathered([ask(key) for key in ("alice", "bad", "bob")]))) == [True, False, True]
+        assert allowed(caller.run(lambda: gathered([ask(key) for key in ("alice", "bad", "bob")]))) == [
+            True,
+            False,
+            True,
+        ]
         assert kinds(events) == ["damaged"]
         assert not store.is_down
 
@@ -261,16 +271,19 @@ def test_full_server_at_the_start_is_no_error() -> None:
 
 def test_permission_that_is_taken_away_is_loud(caller: Caller) -> None:
     """An operator's mistake, and its correction, while connections stay."""
-    with valkey("user app on >secret ~rlg1:* resetchannels +@all") as server:
-        with store_at(server.url.replace("//", "//app:secret@")) as (store, events), server.client() as operator:
-            limiter = caller.limiter(policy("local"), store)
-            assert allowed(caller.take(limiter)) == [True]
-            operator.execute_command("ACL", "SETUSER", "app", "-@scripting")
-            assert sum(allowed(caller.take(limiter, 12))) == 10
-            assert "ACL" in events[0].text
-            operator.execute_command("ACL", "SETUSER", "app", "+@scripting")
-            recovered(caller, store, limiter)
-            assert sum(allowed(caller.take(limiter, 12))) == 9
+    with (
+        valkey("user app on >secret ~rlg1:* resetchannels +@all") as server,
+        store_at(server.url.replace("//", "//app:secret@")) as (store, events),
+        server.client() as operator,
+    ):
+        limiter = caller.limiter(policy("local"), store)
+        assert allowed(caller.take(limiter)) == [True]
+        operator.execute_command("ACL", "SETUSER", "app", "-@scripting")
+        assert sum(allowed(caller.take(limiter, 12))) == 10
+        assert "ACL" in events[0].text
+        operator.execute_command("ACL", "SETUSER", "app", "+@scripting")
+        recovered(caller, store, limiter)
+        assert sum(allowed(caller.take(limiter, 12))) == 9
 
 
 def test_primary_that_becomes_a_replica_is_loud(caller: Caller, redis_server: Server) -> None:
@@ -307,7 +320,7 @@ JUMPS = pytest.mark.parametrize(
 
 @JUMPS
 def test_server_whose_clock_jumps_ahead_gives_one_further_limit_at_most(redis_url: str, quota: str) -> None:
-    """Ten minutes, as after a failover to a replica with another clock: what was used in shorter windows is forgotten."""
+    """Ten minutes, as by a failover to a replica with another clock: what was used in shorter windows is forgotten."""
     from ratelimit_guard.testing import ManualClock
 
     clock = ManualClock()

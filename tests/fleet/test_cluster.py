@@ -85,7 +85,9 @@ def test_what_one_key_refuses_no_other_one_pays(store: RedisStore, caller: Calle
     """Three keys on three servers: all pay or none does, whichever is exhausted."""
     policies = [Policy(name, quota) for name in ("tenant", "account", "address")]
     limiter = caller.limiter(policies, store)._bound
-    keys = tuple(keys_at(nodes, node, f"{each.name}:x", 1)[0] for node, each in zip(nodes.primaries, policies, strict=True))
+    keys = tuple(
+        keys_at(nodes, node, f"{each.name}:x", 1)[0] for node, each in zip(nodes.primaries, policies, strict=True)
+    )
     single = [caller.limiter(each, store)._bound for each in policies]
 
     def call(name: str, bound: Any, *arguments: Any) -> Any:
@@ -101,12 +103,14 @@ def test_what_one_key_refuses_no_other_one_pays(store: RedisStore, caller: Calle
         for _ in range(3):
             refused = call("acquire_each", limiter, keys, 1)
             assert not refused
-            assert [each.remaining for each in refused.results] == [0 if place == exhausted else 8 for place in range(3)]
+            assert [each.remaining for each in refused.results] == [
+                0 if place == exhausted else 8 for place in range(3)
+            ]
         left = [call("peek", other, beside).remaining for other, beside in zip(single, keys, strict=True)]
         assert left == [0 if place == exhausted else 8 for place in range(3)]
 
 
-def test_order_is_the_same_for_all_so_that_nobody_waits_for_nobody(store: RedisStore) -> None:
+def test_order_is_the_same_for_all_so_that_nobody_waits_for_nobody() -> None:
     """Of keys on several servers what most draw on is charged first, in whatever order they are named."""
     policies = remote.RemotePolicies("", [(name, Policy(name, "1/hour").quota) for name in "abc"])
     keys = ("address:1", "tenant:x", "account:y")
@@ -133,7 +137,7 @@ def test_many_charges_of_several_servers_end(store: RedisStore, nodes: Cluster) 
     assert got == 2 * (50 - left) or got >= 50
 
 
-def test_new_combination_of_keys_does_not_block_the_loop(nodes: Cluster) -> None:
+def test_new_combination_of_keys_does_not_block_the_loop() -> None:
     """While the cluster is silent a loop goes on, whatever keys are asked for together for the first time."""
     with cluster() as own, store_at(url(own), 0.1) as (store, _), Caller("async") as caller:
         limiter = caller.limiter([Policy(name, "50/hour", "open") for name in "abc"], store)._bound
@@ -198,7 +202,9 @@ def test_primary_that_dies_is_replaced(way: str) -> None:
         assert time.monotonic() - began < SOON_S
         nodes.wait_for_primary(nodes.replicas[0])
         wait_until(lambda: not store.is_down, what="probes")
-        wait_until(lambda: caller.take(limiter, 1, lost, 0)[0].limit and passed(caller.take(limiter, 1, lost)), what="it")
+        wait_until(
+            lambda: caller.take(limiter, 1, lost, 0)[0].limit and passed(caller.take(limiter, 1, lost)), what="it"
+        )
         assert passed(caller.take(limiter, 30, lost)) <= 9
         wait_until(lambda: passed(caller.take(limiter, 1, kept)) or store.state.failures == 0, what="the others")
         assert passed(caller.take(limiter, 30, kept)) <= 5

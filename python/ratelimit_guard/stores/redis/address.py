@@ -12,7 +12,7 @@ try:
     import redis.asyncio
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
-    from redis.connection import parse_url
+    from redis.connection import parse_url as _parse_url
     from redis.retry import Retry
     from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 except ModuleNotFoundError as missing:
@@ -59,7 +59,7 @@ class Address(NamedTuple):
         if scheme not in {"redis", "rediss", "unix"} or kind not in {"", "cluster", "sentinel"}:
             raise ValueError(scheme)
         if not kind:
-            options = dict(parse_url(url))
+            options = _options(url)
             if not options.get("host") and not options.get("path"):
                 options["host"] = "localhost"
             return cls("server", (), "", options)
@@ -70,7 +70,7 @@ class Address(NamedTuple):
             raise ValueError(kind)
         path = f"/{database}" if kind == "sentinel" and database else ""
         plain = SplitResult(scheme, f"{user}{at}{nodes[0][0]}:{nodes[0][1]}", path, split.query, "")
-        options = dict(parse_url(plain.geturl()))
+        options = _options(plain.geturl())
         for name in ("host", "port"):
             options.pop(name, None)
         if options.pop("connection_class", None) is not None:
@@ -96,14 +96,15 @@ class Address(NamedTuple):
         connection = options.pop("connection_class", redis.SSLConnection if is_secured else redis.Connection)
         if self.kind == "sentinel":
             managed = SentinelManagedSSLConnection if is_secured else SentinelManagedConnection
-            watchers = Sentinel([], **options, connection_class=bounded(managed))
+            options["connection_class"] = bounded(managed)
+            watchers: Any = Sentinel([], **options)  # type: ignore[no-untyped-call]
             times = self._times(timeout_s)
             pools = [redis.ConnectionPool(bounded(redis.Connection), host=h, port=p, **times) for h, p in self.nodes]
             watchers.sentinels = [redis.Redis(connection_pool=pool) for pool in pools]
             return watchers.master_for(self.service)
         if self.kind == "cluster":
             (host, port), *others = self.nodes
-            nodes = [ClusterNode(*node) for node in others]
+            nodes = [ClusterNode(*node) for node in others]  # type: ignore[no-untyped-call]
             options["connection_class"] = bounded(connection)
             return RedisCluster(url=f"redis://{_quoted(host)}:{port}", startup_nodes=nodes, **options)
         return redis.Redis(connection_pool=redis.ConnectionPool(bounded(connection), **options))
@@ -115,7 +116,8 @@ class Address(NamedTuple):
             nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in self.nodes]
             return redis.asyncio.RedisCluster(startup_nodes=nodes, **options)
         if self.kind == "sentinel":
-            watchers = redis.asyncio.Sentinel(list(self.nodes), sentinel_kwargs=self._times(timeout_s), **options)
+            times = self._times(timeout_s)
+            watchers: Any = redis.asyncio.Sentinel(list(self.nodes), sentinel_kwargs=times, **options)  # type: ignore[no-untyped-call]
             return watchers.master_for(self.service)
         connection = _async_connection(options.pop("connection_class", None))
         return redis.asyncio.Redis(connection_pool=redis.asyncio.ConnectionPool(connection, **options))
@@ -136,6 +138,10 @@ class Address(NamedTuple):
         if self.kind == "cluster":
             options.pop("db", None)
         return options
+
+
+def _options(url: str) -> dict[str, Any]:
+    return dict(_parse_url(url))  # type: ignore[no-untyped-call]
 
 
 def _quoted(host: str) -> str:

@@ -7,16 +7,16 @@ grow with the load. Each has a deadline from its opening on: nobody waits longer
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.stores.redis.failure import FAILED
 from ratelimit_guard.stores.redis.line import IN_FLIGHT
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
+    from ratelimit_guard._core import remote as _remote
     from ratelimit_guard.stores.redis.line import AsyncLine
 
     Put = Callable[[_remote.RemoteBatch], object]

@@ -32,9 +32,7 @@ PROBED_S = 1.0
 
 
 class SyncLine:
-    """Asks from threads; each has a connection of its own while it waits. What nothing bounds is the system's look-up of
-    a host's name.
-    """
+    """Asks from threads; each waits on a connection of its own. Nothing bounds the look-up of a host's name."""
 
     def __init__(self, state: State) -> None:
         """Nothing is connected yet."""
@@ -112,6 +110,9 @@ class AsyncLine:
         was_open = tag in self._opening and self._opening[tag].done()
         try:
             client = await self._opened(tag)
+            if client is None:
+                state.failures += 1
+                return None
             args = arguments(batch, state.now_us())
             try:
                 reply = await client.execute_command(*DECIDE.call(*args))
@@ -135,15 +136,32 @@ class AsyncLine:
 
     def timed_out(self, tag: int) -> None:
         """A batch had no answer within the budget."""
+        opening = self._opening.get(tag)
+        if opening is not None and not opening.done():  # connecting has a time of its own
+            self._state.failures += 1
+            return
         self._state.failed(tag, TimeoutError(f"no answer within {self.budget_s * 1_000:g} ms"))
 
     async def _opened(self, tag: int) -> Any:
-        """The client, connected. Connecting goes on when the budget of those who wait for it is used up."""
+        """The client, connected; None when half of the budget went by: who asks too late costs the new connection.
+        Connecting goes on when the budget of those who wait for it is used up.
+        """
         opening = self._opening.get(tag)
         if opening is None:
             opening = self._opening[tag] = self.loop.create_task(self._open(tag))
-            opening.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return opening.result() if opening.done() else await asyncio.shield(opening)
+            opening.add_done_callback(lambda task: self._heard(tag, task))
+        if opening.done():
+            return opening.result()
+        began = self.loop.time()
+        client = await asyncio.shield(opening)
+        return client if self.loop.time() - began < self.budget_s / 2 else None
+
+    def _heard(self, tag: int, opening: asyncio.Task[Any]) -> None:
+        error = None if opening.cancelled() else opening.exception()
+        if error is not None:
+            self._opening.pop(tag, None)
+        if isinstance(error, (TimeoutError, redis.TimeoutError)):  # of others those hear who wait for it
+            self._state.failed(tag, error, at_once=isinstance(error, TimeoutError))
 
     async def _open(self, tag: int) -> Any:
         """Go the way of decisions on as many connections as they use."""
@@ -152,7 +170,10 @@ class AsyncLine:
             # What a loop's end closes are its asynchronous generators: this one closes the connections.
             self._keeper = self._kept(self._client)
             await anext(self._keeper)
-        client, commands = self._client, [DECIDE.whole(*arguments(probe(tag), self._state.now_us())) for _ in range(IN_FLIGHT)]
+        client, commands = (
+            self._client,
+            [DECIDE.whole(*arguments(probe(tag), self._state.now_us())) for _ in range(IN_FLIGHT)],
+        )
         async with asyncio.timeout(PROBED_S):
             await asyncio.gather(*(client.execute_command(*command) for command in commands))
         return client
@@ -176,7 +197,7 @@ def end_now(client: Any) -> None:
     """Close all connections of a client that blocks."""
     with contextlib.suppress(*TROUBLES):
         if isinstance(client, RedisCluster):
-            client.disconnect_connection_pools()
+            client.disconnect_connection_pools()  # type: ignore[no-untyped-call]
         client.close()
         pool = getattr(client, "connection_pool", None)
         if pool is None:

@@ -130,14 +130,16 @@ class State:
         self.reclaimed += reclaimed
         if FAILED in answers and self.now() >= self._next_damaged:
             self._next_damaged = self.now() + DAMAGED_EVERY_S
-            self.tell("damaged", "a key of ours holds what no ratelimit-guard wrote: see `ratelimit-guard store doctor`")
+            self.tell(
+                "damaged", "a key of ours holds what no ratelimit-guard wrote: see `ratelimit-guard store doctor`"
+            )
         return answers
 
-    def failed(self, tag: int, error: BaseException) -> None:
-        """A call was not answered."""
+    def failed(self, tag: int, error: BaseException, *, at_once: bool = False) -> None:
+        """A call was not answered. `at_once`: the next one would not be either."""
         self.failures += 1
         if not isinstance(error, MaxConnectionsError):  # more threads than we let connect say nothing of the server
-            self.breakers[tag].failed(told(error), self.now(), at_once=will_recur(error))
+            self.breakers[tag].failed(told(error), self.now(), at_once=at_once or will_recur(error))
 
     def tell(self, kind: str, text: str) -> None:
         """Log it, and tell the operator's hook."""
