@@ -110,15 +110,9 @@ class AsyncLine:
         was_open = tag in self._opening and self._opening[tag].done()
         try:
             client = await self._opened(tag)
-            if client is None:
-                state.failures += 1
-                return None
-            args = arguments(batch, state.now_us())
-            try:
-                reply = await client.execute_command(*DECIDE.call(*args))
-            except NoScriptError:
-                reply = await client.execute_command(*DECIDE.whole(*args))
-            answers = state.read(batch, reply)
+            asked = _asked(client, arguments(batch, state.now_us()))
+            # Who waited for a new connection has little time left, and must not cost it.
+            answers = state.read(batch, await (asked if was_open else asyncio.shield(asked)))
         except asyncio.CancelledError:
             if was_open:  # a connection less
                 self._opening.pop(tag, None)
@@ -143,18 +137,12 @@ class AsyncLine:
         self._state.failed(tag, TimeoutError(f"no answer within {self.budget_s * 1_000:g} ms"))
 
     async def _opened(self, tag: int) -> Any:
-        """The client, connected; None when half of the budget went by: who asks too late costs the new connection.
-        Connecting goes on when the budget of those who wait for it is used up.
-        """
+        """The client, connected. Connecting goes on when the budget of those who wait for it is used up."""
         opening = self._opening.get(tag)
         if opening is None:
             opening = self._opening[tag] = self.loop.create_task(self._open(tag))
             opening.add_done_callback(lambda task: self._heard(tag, task))
-        if opening.done():
-            return opening.result()
-        began = self.loop.time()
-        client = await asyncio.shield(opening)
-        return client if self.loop.time() - began < self.budget_s / 2 else None
+        return opening.result() if opening.done() else await asyncio.shield(opening)
 
     def _heard(self, tag: int, opening: asyncio.Task[Any]) -> None:
         error = None if opening.cancelled() else opening.exception()
@@ -191,6 +179,13 @@ class AsyncLine:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.aclose()
+
+
+async def _asked(client: Any, args: tuple[Any, ...]) -> Any:
+    try:
+        return await client.execute_command(*DECIDE.call(*args))
+    except NoScriptError:
+        return await client.execute_command(*DECIDE.whole(*args))
 
 
 def end_now(client: Any) -> None:
