@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fleet.helpers import SOON_S, WAYS, Caller, kinds, policy, recovered, store_at
-from ratelimit_guard import Policy
+from ratelimit_guard import Policy, StoreError
 from ratelimit_guard._core import remote
+from ratelimit_guard.stores.redis import RedisStore
 from servers.cluster import cluster
 from servers.server import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ratelimit_guard.stores.redis import RedisStore
     from servers.cluster import Cluster
     from servers.server import Server
 
@@ -178,6 +178,7 @@ def test_slots_move_in_the_middle_of_traffic(nodes: Cluster, way: str) -> None:
         for _ in range(2):
             for to in [node for node in nodes.primaries if node is not first] + [first]:
                 nodes.move(slot, to)
+                wait_until(lambda to=to: nodes.owner(f"{{{remote.RemotePolicies.tag(key):02}}}") is to, what="the news")
         over.set()
         thread.join()
         recovered(caller, store, limiter)
@@ -185,6 +186,17 @@ def test_slots_move_in_the_middle_of_traffic(nodes: Cluster, way: str) -> None:
         total = sum(got) + passed(caller.take(limiter, 400, key))
         assert total <= 300
         assert store.state.failures > 0 or total == 300
+
+
+def test_wrong_password_is_told_at_the_start() -> None:
+    """By a cluster's nodes as by a single server."""
+    with cluster() as own:
+        for node in own.primaries:
+            with node.client() as client:
+                client.config_set("requirepass", "correct")
+        with pytest.raises(StoreError, match="user and password"):
+            RedisStore(f"redis+cluster://:wrong@127.0.0.1:{own.primaries[0].port}")
+        RedisStore(f"redis+cluster://:correct@127.0.0.1:{own.primaries[0].port}").close()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.cluster import RedisCluster
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisClusterException
 
 from ratelimit_guard.errors import StoreError
 from ratelimit_guard.stores.redis.deadline import DEADLINE
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ratelimit_guard._core.remote import RemoteBatch
     from ratelimit_guard.stores.redis.state import State
 
-TROUBLES = (redis.RedisError, OSError, StoreError)
+TROUBLES = (redis.RedisError, RedisClusterException, OSError, StoreError)
 """What a server, its network or something between may do to a call."""
 IN_FLIGHT = 2
 """Batches of a tag under way: while the server works on one, this process reads or writes the other."""

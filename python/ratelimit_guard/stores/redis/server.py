@@ -14,7 +14,7 @@ from ratelimit_guard.stores.redis.deadline import DEADLINE
 from ratelimit_guard.stores.redis.keeper import probe
 from ratelimit_guard.stores.redis.line import TROUBLES, end_now
 from ratelimit_guard.stores.redis.script import DECIDE, REGISTER, arguments
-from ratelimit_guard.stores.redis.state import FATAL, told
+from ratelimit_guard.stores.redis.state import FATAL, root, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ START_S = 1.0
 """The longest that a start waits: a server that takes longer counts as away."""
 OLDEST = (6, 2)
 """Version from which on scripts may ask the time and then write, and read what they need."""
+HOPELESS = (*FATAL, ResponseError, InvalidResponse, StoreError)
 PASSING = (OutOfMemoryError, ClusterDownError)
 """Errors that an app need not stop for when it starts."""
 SCANNED = 1_000
@@ -53,12 +54,11 @@ class Server:
         state, batch = self._state, probe(0)
         try:
             state.read(batch, self.run(DECIDE, *arguments(batch, state.now_us())))
-        except PASSING as error:
-            state.breakers[0].failed(told(error), state.now(), at_once=True)
-        except (*FATAL, ResponseError, InvalidResponse, StoreError) as error:
-            msg = f"store {state.address}: {told(error)}{self._age()}"
-            raise StoreError(msg) from error
-        except Exception as error:  # noqa: BLE001  as of a decision
+        except Exception as raised:
+            error = root(raised)
+            if isinstance(error, HOPELESS) and not isinstance(error, PASSING):
+                msg = f"store {state.address}: {told(error)}{self._age()}"
+                raise StoreError(msg) from raised
             state.breakers[0].failed(told(error), state.now(), at_once=True)
 
     def _age(self) -> str:

@@ -14,6 +14,7 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
 )
 
 from ratelimit_guard._core import remote as _remote
@@ -138,6 +139,7 @@ class State:
     def failed(self, tag: int, error: BaseException, *, at_once: bool = False) -> None:
         """A call was not answered. `at_once`: the next one would not be either."""
         self.failures += 1
+        error = root(error)
         if not isinstance(error, MaxConnectionsError):  # more threads than we let connect say nothing of the server
             self.breakers[tag].failed(told(error), self.now(), at_once=at_once or will_recur(error))
 
@@ -172,6 +174,12 @@ class State:
 
 FATAL = (AuthenticationError, NoPermissionError, ReadOnlyError, OutOfMemoryError, ClusterDownError)
 """Errors that the next call would meet too, and that an operator can mend."""
+
+
+def root(error: BaseException) -> BaseException:
+    """What a cluster's client met at the node that it tried last."""
+    is_wrapped = isinstance(error, RedisClusterException) and error.__cause__ is not None
+    return error.__cause__ or error if is_wrapped else error
 
 
 def will_recur(error: BaseException) -> bool:

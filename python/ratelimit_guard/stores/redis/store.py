@@ -223,7 +223,7 @@ class RedisStore:
     # --- operators
 
     def stats(self) -> dict[str, int]:
-        """`live` counters of all namespaces, `down` parts, `failures` of calls, `lost` notes. Scans the server's keys."""
+        """`live` counters of all namespaces, `down` parts, `failures` of calls, `lost` notes. Scans all keys."""
         self.flush()
         state = self.state
         down = sum(breaker.is_open for breaker in state.breakers)
