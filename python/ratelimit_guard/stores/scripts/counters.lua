@@ -11,6 +11,29 @@ end
 
 local cells, dirty, damaged = {}, {}, {}
 
+-- Numbers that this script may have written.
+local function sound(numbers, size)
+  if type(numbers) ~= 'table' or #numbers ~= size then return false end
+  for place = 1, size do
+    local number = numbers[place]
+    if type(number) ~= 'number' or not (number >= 0 and number < 2 ^ 53) then return false end
+  end
+  return true
+end
+
+local lists = {}
+
+-- Is a list of reservations one, or not there yet?
+local function listable(key)
+  if lists[key] == nil then lists[key] = type(redis.pcall('HLEN', key)) == 'number' end
+  return lists[key]
+end
+
+local function hold_of(text)
+  local fine, hold = pcall(cmsgpack.unpack, text)
+  return fine and sound(hold, 6) and hold or nil
+end
+
 local function holds_at(index) return index > 0 and KEYS[counters + index] or nil end
 
 local function fresh(rule)
@@ -33,6 +56,18 @@ local function drain(cell)
   if now <= cell[SEEN] then return end
   cell[FILL] = max(0, cell[FILL] - (now - cell[SEEN]) * cell[RATE] / cell[SPAN])
   cell[SEEN] = now
+end
+
+-- A clock behind by more than a window is another one, as after a failover: what was used counts from now on.
+local function settle_in(key, cell, rule)
+  if rule.kind == BUCKET then
+    if cell[SEEN] - now > cell[SPAN] then cell[SEEN], dirty[key] = now, rule end
+    return
+  end
+  local epoch, size, units = floor(now / cell[SPAN]), rule.past + 1, 0
+  if cell[SEEN] - epoch <= size then return end
+  for place = RING, RING + rule.past do units, cell[place] = units + cell[place], 0 end
+  cell[SEEN], cell[RING + epoch % size], dirty[key] = epoch, units, rule
 end
 
 local function fading(cell)
@@ -72,11 +107,12 @@ local function cell_of(key, rule)
     if value then
       local fine, found = pcall(cmsgpack.unpack, value)
       local size = rule.kind == STRICT and 14 or 7
-      if not (fine and type(found) == 'table' and #found == size) then
+      if not (fine and sound(found, size) and found[SPAN] >= 1 and (rule.kind ~= BUCKET or found[RATE] > 0)) then
         damaged[key] = true
         return nil
       end
       cell = found
+      settle_in(key, cell, rule)
     else
       if redis.call('EXISTS', KEYS[key]) == 1 then -- of another type
         damaged[key] = true

@@ -69,6 +69,7 @@ local function usual()
       local left, ends
       if kind == BUCKET then
         local fill = cell[FILL]
+        if now < seen then return nil end
         if now > seen then
           fill, seen = max(0, fill - (now - seen) * cell[RATE] / span), now
         end
@@ -80,6 +81,7 @@ local function usual()
       else
         local past = kind == STRICT and 8 or 1
         local epoch = floor(now / span)
+        if epoch < seen then return nil end
         if epoch > seen then
           for old = max(seen + 1, epoch - past), epoch do cell[RING + old % (past + 1)] = 0 end
           cell[SEEN], seen = epoch, epoch

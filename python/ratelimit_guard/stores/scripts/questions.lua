@@ -23,9 +23,10 @@ local function others(part, account)
   if found > LOOKS then return 0, true end
   found = redis.call('HGETALL', part.holds)
   for place = 1, #found, 2 do
-    local hold = cmsgpack.unpack(found[place + 1])
-    local holder, amount, mark, born, till, is_firm = unpack(hold)
-    if till < now then
+    local holder, amount, mark, born, till, is_firm = unpack(hold_of(found[place + 1]) or {})
+    if not holder then
+      redis.call('HDEL', part.holds, found[place])
+    elseif till < now then
       redis.call('HDEL', part.holds, found[place])
       if give_back(part.key, cells[part.key], part.rule, mark, born, amount) then reclaimed = reclaimed + 1 end
     else
@@ -117,7 +118,8 @@ end
 local function known(parts, n)
   local whole = true
   for index = 1, n do
-    if not cell_of(parts[index].key, parts[index].rule) then whole = false end
+    local holds = parts[index].holds
+    if not cell_of(parts[index].key, parts[index].rule) or (holds and not listable(holds)) then whole = false end
   end
   return whole
 end
@@ -201,7 +203,7 @@ local function settle()
     local debit, receipts = p[at + 5], p[at + 6]
     at = at + 7
     local cell, lost = cell_of(key, rule), 0
-    if holds and id > 0 and redis.call('HDEL', holds, id) == 0 then lost = listed end
+    if holds and id > 0 and listable(holds) and redis.call('HDEL', holds, id) == 0 then lost = listed end
     for _ = 1, receipts do
       local mark, born, units = p[at], p[at + 1], p[at + 2]
       at = at + 3
@@ -232,9 +234,9 @@ end
 local function beat()
   local holds, id, till = holds_at(p[at]), p[at + 1], now + p[at + 2]
   at = at + 3
-  local found = redis.call('HGET', holds, id)
-  if not found then return say(0) end
-  local hold = cmsgpack.unpack(found)
+  local found = listable(holds) and redis.call('HGET', holds, id)
+  local hold = found and hold_of(found)
+  if not hold then return say(0) end
   hold[5] = till
   redis.call('HSET', holds, id, cmsgpack.pack(hold))
   say(1)
