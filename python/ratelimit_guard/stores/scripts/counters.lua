@@ -25,7 +25,11 @@ local lists = {}
 
 -- Is a list of reservations one, or not there yet?
 local function listable(key)
-  if lists[key] == nil then lists[key] = type(redis.pcall('HLEN', key)) == 'number' end
+  if lists[key] == nil then
+    local answer = redis.pcall('HLEN', key)
+    lists[key] = type(answer) == 'number'
+    if not lists[key] and not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer.err) end
+  end
   return lists[key]
 end
 
