@@ -9,7 +9,8 @@ from ratelimit_guard.errors import ConfigError
 
 try:
     import redis
-    import redis.asyncio
+    import redis.asyncio.cluster
+    import redis.asyncio.connection
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
     from redis.connection import parse_url as _parse_url

@@ -103,7 +103,7 @@ class _Bounded:
         self._socket_connect_timeout = seconds
 
     def _connect(self) -> BoundedSocket:
-        connected = super()._connect()  # type: ignore[misc]
+        connected: socket.socket = super()._connect()  # type: ignore[misc]  # pyright: ignore
         return BoundedSocket(connected, self._socket_timeout)
 
 

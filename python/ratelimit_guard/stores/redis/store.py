@@ -245,10 +245,10 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """End the running loop's connections."""
-        line, _ = self._lines.pop(asyncio.get_running_loop(), (None, {}))
+        found = self._lines.pop(asyncio.get_running_loop(), None)
         self._lanes = (None, {})
-        if line is not None:
-            await line.close()
+        if found is not None:
+            await found[0].close()
 
     def after_fork(self) -> None:
         """In a child: what the parent has under way is the parent's."""
