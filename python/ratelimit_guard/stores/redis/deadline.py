@@ -104,7 +104,7 @@ class _Bounded:
 
     def _connect(self) -> BoundedSocket:
         connected: socket.socket = super()._connect()  # type: ignore[misc]  # pyright: ignore
-        return BoundedSocket(connected, self._socket_timeout)
+        return BoundedSocket(connected, self._socket_timeout)  # pyright: ignore
 
 
 @functools.cache
