@@ -115,14 +115,15 @@ class Trouble:
 
     def begin(self) -> None:
         """It is there when this returns."""
-        {
+        begins: dict[str, Callable[[], object]] = {
             "kill": self._server.kill,
             "pause": self._server.pause,
             "freeze": self._proxy.freeze,
             "blackhole": self._proxy.blackhole,
             "refuse": self._proxy.refuse,
             "far": lambda: self._proxy.delay(1.0),
-        }[self.name]()
+        }
+        begins[self.name]()
 
     def end(self) -> None:
         """It is gone."""

@@ -36,7 +36,7 @@ def nodes() -> Iterator[Cluster]:
 @pytest.fixture(params=["cluster"])
 def kind(request: pytest.FixtureRequest) -> str:
     """The only one here."""
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture

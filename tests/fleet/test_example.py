@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from guard.servers import ROOT, get, hammer, serving
+from servers.server import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,11 @@ from ratelimit_guard.errors import ConfigError
 
 try:
     import redis
-    import redis.asyncio
+    import redis.asyncio.cluster
+    import redis.asyncio.connection
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
-    from redis.connection import parse_url as _parse_url
+    from redis.connection import parse_url as _parse_url  # pyright: ignore
     from redis.retry import Retry
     from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 except ModuleNotFoundError as missing:

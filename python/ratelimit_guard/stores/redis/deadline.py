@@ -103,8 +103,8 @@ class _Bounded:
         self._socket_connect_timeout = seconds
 
     def _connect(self) -> BoundedSocket:
-        connected = super()._connect()  # type: ignore[misc]
-        return BoundedSocket(connected, self._socket_timeout)
+        connected: socket.socket = super()._connect()  # type: ignore[misc]  # pyright: ignore
+        return BoundedSocket(connected, self._socket_timeout)  # pyright: ignore
 
 
 @functools.cache

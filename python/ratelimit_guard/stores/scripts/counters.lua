@@ -11,14 +11,15 @@ end
 
 local cells, dirty, damaged = {}, {}, {}
 
--- Numbers that this script may have written.
-local function sound(numbers, size)
-  if type(numbers) ~= 'table' or #numbers ~= size then return false end
+-- Numbers that this script may have written; raises an error or gives nil for anything else.
+local function numbers_of(text, size)
+  local numbers = cmsgpack.unpack(text)
+  if #numbers ~= size then return nil end
   for place = 1, size do
     local number = numbers[place]
-    if type(number) ~= 'number' or not (number >= 0 and number < 2 ^ 53) then return false end
+    if not (number >= 0 and number < 2 ^ 53) then return nil end
   end
-  return true
+  return numbers
 end
 
 local lists = {}
@@ -34,8 +35,8 @@ local function listable(key)
 end
 
 local function hold_of(text)
-  local fine, hold = pcall(cmsgpack.unpack, text)
-  return fine and sound(hold, 6) and hold or nil
+  local fine, hold = pcall(numbers_of, text, 6)
+  return fine and hold or nil
 end
 
 local function holds_at(index) return index > 0 and KEYS[counters + index] or nil end
@@ -109,9 +110,8 @@ local function cell_of(key, rule)
   if cell == nil then
     local value = raw[key]
     if value then
-      local fine, found = pcall(cmsgpack.unpack, value)
-      local size = rule.kind == STRICT and 14 or 7
-      if not (fine and sound(found, size) and found[SPAN] >= 1 and (rule.kind ~= BUCKET or found[RATE] > 0)) then
+      local fine, found = pcall(numbers_of, value, rule.kind == STRICT and 14 or 7)
+      if not (fine and found and found[SPAN] >= 1 and (rule.kind ~= BUCKET or found[RATE] > 0)) then
         damaged[key] = true
         return nil
       end
