@@ -223,7 +223,8 @@ class Proxy:
         self.connections += 1
         way = _Way(self)
         self._ways[way] = task = asyncio.create_task(way.run(accepted))
-        task.add_done_callback(lambda _: (self._ways.pop(way), accepted.close()))  # also when it never began
+        task.add_done_callback(lambda _: self._ways.pop(way))
+        task.add_done_callback(lambda _: accepted.close())  # also when it never began
 
     def _unblock(self, listener: socket.socket) -> None:
         """Take our own connections out of the queue, and serve those of clients from before."""
