@@ -259,7 +259,8 @@ def test_more_is_charged_of_every_part_in_a_cluster(opens: Opens, redis_cluster:
 def test_cluster_never_blocks_the_loop(opens: Opens, redis_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Policies that are split anew are not entered by a call that blocks."""
     store = opens(f"redis+cluster://127.0.0.1:{redis_cluster.primaries[0].port}")
-    bound, blocked = store.bind("", [Policy(f"p{number}", "1000/hour") for number in range(3)]), []
+    bound = store.bind("", [Policy(f"p{number}", "1000/hour") for number in range(3)])
+    blocked: list[object] = []
     monkeypatch.setattr(store.server, "register", blocked.append)
     asyncio.run(bound.acquire_each_async(apart(3)))
     assert blocked == []
@@ -326,7 +327,8 @@ def test_damaged_list_of_holds_harms_nobody_else(opens: Opens, redis_server: Ser
         client.hset(key, "1", "x") if is_hash else client.set(key, "x")
     batch = _remote.RemoteBatch()
     batch.acquire(bound.remote, "alice", 1)
-    asked = {"surely": 0, "least": 60, "firm": False, "account": "eve", "number": 5, "lease_us": 30_000_000}
+    asked: dict[str, Any] = {"surely": 0, "least": 60, "firm": False, "account": "eve"}
+    asked |= {"number": 5, "lease_us": 30_000_000}
     batch.reserve(bound.remote, ("mallory",), 1, 0, 60, **asked)
     answers = store._sync.call(0, batch)
     assert answers is not None
