@@ -379,17 +379,6 @@ def test_ends_that_may_be_lost_are_told(redis_proxy: Proxy) -> None:
         assert f"{store.state.outbox.lost} ends" in events[2].text
 
 
-def test_more_threads_than_connections_are_no_outage(redis_proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has none gets the failure policy; the others go on."""
-    monkeypatch.setattr("ratelimit_guard.stores.redis.address.MAX_CONNECTIONS", 2)
-    with store_at(redis_proxy.url, 1.0) as (store, events), Caller("sync") as caller:
-        limiter = Limiter(policy("open", "1M/hour"), store)
-        redis_proxy.delay(0.01)
-        assert passed(caller.take(limiter, 40)) == 40
-        assert store.state.failures > 0
-        assert not events
-
-
 def test_keeper_goes_on_while_calls_begin(redis_server: Server) -> None:
     """What is held is looked through while other threads take more."""
     with store_at(redis_server.url, 5.0) as (store, _):

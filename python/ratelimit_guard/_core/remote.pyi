@@ -52,6 +52,10 @@ class RemoteBatch:
 
     def __new__(cls) -> RemoteBatch: ...
     def __len__(self) -> int: ...
+    @property
+    def counters(self) -> int:
+        """Counters that the questions are about: what they cost the server."""
+
     def acquire(
         self,
         policies: RemotePolicies,

@@ -160,6 +160,11 @@ impl RemoteBatch {
         self.program.len()
     }
 
+    #[getter]
+    fn counters(&self) -> usize {
+        self.program.counters()
+    }
+
     #[pyo3(
         signature = (policies, keys, cost = Cost(1), gate = 0, receipts = false, extra = 0),
         text_signature = "($self, policies, keys, cost=1, gate=0, receipts=False, extra=0)",

@@ -54,7 +54,7 @@ class Allotments:
 
     def take(self, limiter: RedisLimiter, keys: Any, cost: int) -> LimitResult | None:
         """The answer by what is held; None: ask."""
-        if not self._held:
+        if not self._held or type(cost) is not int or cost <= 0:
             return None
         held = self._held.get((limiter.number, keys))
         if held is None:

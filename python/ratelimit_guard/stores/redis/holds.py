@@ -11,7 +11,7 @@ from ratelimit_guard._core import MAX_LIMIT
 from ratelimit_guard.errors import UsageError
 from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole
 from ratelimit_guard.stores.redis.failure import FAILED
-from ratelimit_guard.stores.redis.part import charged
+from ratelimit_guard.stores.redis.part import PAYS_OUTPUT, charged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +27,8 @@ RENEWED_AFTER = 3
 """A lease is renewed when so much of it has passed: two rounds of a keeper may be late."""
 MAX_RECEIPTS = 10
 """Receipts kept of one policy: as many epochs of a window count at a time, and what is older needs none."""
-PAYS_OUTPUT = frozenset({"tokens", "output-tokens"})
 STAYS = frozenset({"requests", "cost"})
 SLOT = "concurrent-requests"
-NUMBER = "number of tokens"
 
 
 @dataclass(slots=True)
@@ -46,14 +44,19 @@ class Share:
     receipts: list[tuple[int, int, int]] = field(default_factory=list)
     """Mark, life and units of each."""
     taken_at: float = 0.0
+    flows_back: bool = False
+    """It is a bucket: charges flow back one after the other, so one receipt, from the first one on, does for all."""
 
     def add(self, units: int, mark: int, born: int) -> None:
         """Enter a charge."""
         self.charged += units
         if units == 0:
             return
-        if self.receipts and self.receipts[-1][:2] == (mark, born) and self.unit != SLOT:
-            units += self.receipts.pop()[2]
+        if self.receipts and self.unit != SLOT:
+            before, life, held = self.receipts[-1]
+            if life == born and (before == mark or self.flows_back):
+                self.receipts[-1] = (before, born, held + units)
+                return
         self.receipts.append((mark, born, units))
         del self.receipts[:-MAX_RECEIPTS]
 
@@ -87,7 +90,8 @@ class RedisHold:
         self._granted = granted
         self._is_open, self._process = bool(shares), os.getpid()
         self._firm = False
-        self._renewing = False
+        self._under_way = 0
+        """Top-ups and renewals whose answers are still to come: the end waits for them."""
         self._ended: tuple[int | None, int | None, bool] | None = None
         self._lock = threading.Lock()
         self.id = 0
@@ -142,8 +146,14 @@ class RedisHold:
 
     def _top_up(self, slice: int) -> Way[bool]:  # noqa: A002  the word of the contract
         missing = self.spent - (self._granted or 0)
-        if not self.is_open or self._granted is None or missing <= 0:
+        if self._granted is None or missing <= 0 or not self._begins():
             return True
+        try:
+            return (yield from self._topping(missing, slice))
+        finally:
+            self._is_through()
+
+    def _topping(self, missing: int, slice: int) -> Way[bool]:  # noqa: A002  the word of the contract
         fits, extra = True, slice
         for part in self._paying():
             lease = self._limiter.lease_us
@@ -157,10 +167,22 @@ class RedisHold:
             else:
                 fits = False
                 self._owe(part, missing)
-        self._granted += missing + (extra if fits else 0)
-        if not self._is_open and self._ended is not None:  # meanwhile: what was just taken goes back too
-            self._tell_end(*self._ended)
+        self._granted = (self._granted or 0) + missing + (extra if fits else 0)
         return fits
+
+    def _begins(self) -> bool:
+        """Something is asked of which the end has to know. False: it has ended."""
+        with self._lock:
+            self._under_way += self.is_open
+            return self.is_open
+
+    def _is_through(self) -> None:
+        """The answer is there: if it was ended meanwhile, tell now."""
+        with self._lock:
+            self._under_way -= 1
+            ended = None if self._under_way else self._ended
+        if ended is not None:
+            self._tell_end(*ended)
 
     def _paying(self) -> Iterator[Part]:
         for part in self._parts:
@@ -176,11 +198,17 @@ class RedisHold:
             if share.unit in PAYS_OUTPUT:
                 share.listed = max(0, min(output - spent, units))
         if not spent and self._granted is not None and output > self._granted:
-            both = [(place, self._shares[index]) for place, index in enumerate(part.indices)]
-            backs = [
-                (place, share.give_up(output - self._granted)) for place, share in both if share.unit in PAYS_OUTPUT
-            ]
-            self._limiter.note(part, [(place, 0, 0, 0, back) for place, back in backs])
+            self._give_back_more(part, output - self._granted)
+
+    def _give_back_more(self, part: Part, units: int) -> None:
+        """Other parts had less room for output. What is left is no longer listed: it ends with its window."""
+        dues: list[Due] = []
+        for place, index in enumerate(part.indices):
+            share = self._shares[index]
+            if share.unit in PAYS_OUTPUT:
+                dues.append((place, self.id, share.listed, 0, share.give_up(units)))
+                share.listed = 0
+        self._limiter.note(part, dues)
 
     def _owe(self, part: Part, missing: int) -> None:
         dues: list[Due] = []
@@ -220,12 +248,14 @@ class RedisHold:
         self._end(None, None, releases=True)
 
     def _end(self, used_input: int | None, used_output: int | None, *, releases: bool, wakes: bool = True) -> None:
+        if not self.is_open:  # also in a forked child, where nobody may ever give the lock back
+            return
         with self._lock:
-            if not self.is_open:
+            if not self._is_open:
                 return
             self._is_open = False
             self._ended = (used_input, used_output, releases)
-            if self._renewing:  # the keeper ends it, when it knows which slots are held
+            if self._under_way:  # who gets the answer tells the end, when it is known what is held
                 return
         self._tell_end(*self._ended, wakes=wakes)
 
@@ -271,12 +301,11 @@ class RedisHold:
     def renewals(self, now: float) -> list[tuple[Part, Any, Share | None]]:
         """What the server must be told so that it is still held; then `kept` with each answer, at last `keep_ends`."""
         found: list[tuple[Part, Any, Share | None]] = []
-        with self._lock:
-            if not self.is_open:
-                return found
+        if self._begins():
             for part in self._parts:
                 found += [(part, *renewal) for renewal in self._renewals(part, now)]
-            self._renewing = bool(found)
+            if not found:
+                self._is_through()
         return found
 
     def _renewals(self, part: Part, now: float) -> Iterator[tuple[Any, Share | None]]:
@@ -304,74 +333,13 @@ class RedisHold:
             share.taken_at = now
 
     def keep_ends(self) -> None:
-        """All answers are there: if it was ended meanwhile, tell now."""
-        with self._lock:
-            self._renewing, ended = False, self._ended
-        if ended is not None:
-            self._tell_end(*ended)
-
-
-class RedisSlot:
-    """A permit at the server."""
-
-    def __init__(
-        self, limiter: RedisLimiter, part: Part, result: LimitResult, held: list[tuple[int, Any, int, int]]
-    ) -> None:
-        """`held`: place, key, mark and life of each slot."""
-        self._limiter, self._part, self.result, self._held = limiter, part, result, held
-        self._process = os.getpid()
-
-    def release(self) -> bool:
-        """Free the slot. True when it was still held."""
-        return ask(self._limiter.store, self._release())
-
-    async def release_async(self) -> bool:
-        """`release` without blocking the loop."""
-        return await ask_async(self._limiter.store, self._release())
-
-    def renew(self) -> bool:
-        """Start the lease anew. False when the slot is gone."""
-        return ask(self._limiter.store, self._renew())
-
-    async def renew_async(self) -> bool:
-        """`renew` without blocking the loop."""
-        return await ask_async(self._limiter.store, self._renew())
-
-    def give_up(self) -> None:
-        """Free the slot without waiting for it."""
-        held, self._held = self._held, []
-        if held and self._process == os.getpid():
-            self._limiter.note(self._part, [(place, 0, 0, 0, [(mark, born, 1)]) for place, _, mark, born in held])
-
-    def _release(self) -> Way[bool]:
-        if not self._held or self._process != os.getpid():
-            return False
-        held, self._held = self._held, []
-        dues = [(place, 0, 0, 0, [(mark, born, 1)]) for place, _, mark, born in held]
-        [answer] = yield Ask(self._part.tag, (self._part.settle(dues),))
-        if answer is FAILED:
-            self._limiter.note(self._part, dues)
-            return False
-        return bool(answer)
-
-    def _renew(self) -> Way[bool]:
-        if not self._held or self._process != os.getpid():
-            return False
-        puts = tuple(self._part.renew(place, key, mark, born) for place, key, mark, born in self._held)
-        answers = yield Ask(self._part.tag, puts)
-        if FAILED in answers:
-            return False
-        both = zip(self._held, answers, strict=True)
-        self._held = [(place, key, mark, born) for (place, key, _, born), mark in both if mark is not None]
-        if None in answers:
-            yield from self._release()
-            return False
-        return True
+        """All answers to `renewals` are there."""
+        self._is_through()
 
 
 def number(tokens: Any) -> int:
     """A number of tokens within what can be counted. `UsageError` for what is none."""
     if type(tokens) is not int or tokens < 0:
-        msg = f"{NUMBER} must be an integer, not negative, got {tokens!r:.100}"
+        msg = f"number of tokens must be an integer, not negative, got {tokens!r:.100}"
         raise UsageError(msg)
     return min(tokens, MAX_LIMIT)

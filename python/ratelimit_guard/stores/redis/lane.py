@@ -7,6 +7,7 @@ grow with the load. Each has a deadline from its opening on: nobody waits longer
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.stores.redis.failure import FAILED
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     Put = Callable[[RemoteBatch], object]
 
 MAX_BATCH = 256
-"""Decisions of a batch: some two milliseconds of the server's time."""
+"""Questions of a batch: some two milliseconds of the server's time."""
+MAX_COUNTERS = 512
+"""Counters of a batch beyond which nothing is added to it: four milliseconds, a part of the budget."""
 GRACE_S = 0.005
 """For answers that came while the loop itself stood still."""
 
@@ -39,14 +42,21 @@ class Lane:
 
     def ask(self, put: Put) -> asyncio.Future[Any]:
         """Add a question to the batch that is open; its answer, or `FAILED`."""
-        opened = self._open
-        if opened is None or opened.count >= MAX_BATCH:
-            opened = self._new()
-        put(opened.batch)
-        opened.count += 1
-        future: asyncio.Future[Any] = self._line.loop.create_future()
-        opened.futures.append(future)
+        [future] = self.ask_all((put,))
         return future
+
+    def ask_all(self, puts: Sequence[Put]) -> list[asyncio.Future[Any]]:
+        """The same of questions that stay together: one may depend on another."""
+        opened = self._open
+        if opened is None or opened.count + len(puts) > MAX_BATCH or opened.batch.counters >= MAX_COUNTERS:
+            opened = self._new()
+        asked: list[asyncio.Future[Any]] = []
+        for put in puts:
+            put(opened.batch)
+            asked.append(self._line.loop.create_future())
+            opened.futures.append(asked[-1])
+            opened.count += 1
+        return asked
 
     def _new(self) -> _Round:
         loop = self._line.loop
@@ -62,18 +72,17 @@ class Lane:
             if first is self._open:
                 self._open = None
             self._under_way += 1
-            first.task = self._line.loop.create_task(self._send(first))
+            first.task = self._line.loop.create_task(self._line.call(self._tag, first.batch))
+            first.task.add_done_callback(partial(self._ended, first))
 
-    async def _send(self, sent: _Round) -> None:
-        answers: Sequence[Any] | None = None
-        try:
-            answers = await self._line.call(self._tag, sent.batch)
-        finally:
-            self._under_way -= 1
-            if answers is None:
-                self._line.lost(sent.skipped)
-            sent.answer(answers)
-            self._flush()
+    def _ended(self, sent: _Round, task: asyncio.Task[list[Any] | None]) -> None:
+        """A call has ended, or was cancelled before it began."""
+        self._under_way -= 1
+        answers = None if task.cancelled() else task.result()
+        if answers is None:
+            self._line.lost(sent.skipped)
+        sent.answer(answers)
+        self._flush()
 
     def _expire(self, late: _Round) -> None:
         """The budget is used up: its callers get the failure policy, whatever becomes of it."""
@@ -85,6 +94,7 @@ class Lane:
             self._open = None
         if late in self._waiting:
             self._waiting.remove(late)
+            self._line.lost(late.skipped)
         self._line.timed_out(self._tag)
         if late.task is not None:
             late.task.cancel()
@@ -102,7 +112,7 @@ class _Round:
         self.skipped, self.count, self.is_graced = len(batch), 0, False
         self.futures: list[asyncio.Future[Any]] = []
         self.timer: asyncio.TimerHandle | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[list[Any] | None] | None = None
 
     def answer(self, answers: Sequence[Any] | None) -> None:
         """Tell everybody who still waits; None: there is no answer."""

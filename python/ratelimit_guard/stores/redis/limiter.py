@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -11,9 +12,10 @@ from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import UsageError
 from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED, Failure
-from ratelimit_guard.stores.redis.holds import LEASE_S, PAYS_OUTPUT, SLOT, STAYS, RedisHold, RedisSlot, Share
+from ratelimit_guard.stores.redis.holds import LEASE_S, SLOT, STAYS, RedisHold, Share
 from ratelimit_guard.stores.redis.local import LocalHold, LocalSlot
-from ratelimit_guard.stores.redis.part import Charged, Part, charged
+from ratelimit_guard.stores.redis.part import PAYS_OUTPUT, Charged, Part, charged
+from ratelimit_guard.stores.redis.slots import RedisSlot
 from ratelimit_guard.stores.redis.reserving import Reserving
 
 if TYPE_CHECKING:
@@ -39,12 +41,16 @@ class RedisLimiter:
         self.failure = Failure(self.remote, namespace, policies, store.fallback)
         self.units = self.remote.units
         self.leases_s = [policy.quota.window_s for policy in policies]
+        self._buckets = [policy.quota.algorithm == "token-bucket" for policy in policies]
         self.lease_us = int(LEASE_S * 1e6)
         self._whole = tuple(range(len(policies)))
         self._counts_slots = SLOT in self.units
         self._is_listed = bool(PAYS_OUTPUT.intersection(self.units))
         self._forgets = STAYS.issuperset(self.units)
         """Whether a refusal can be remembered: nothing is ever given back."""
+        self._has_way = store.is_cluster or self._counts_slots
+        """Whether a question is more than one call."""
+        self._allots = store.allotments if self._forgets and not store.is_cluster else None
         self._subsets: dict[tuple[int, ...], _remote.RemotePolicies] = {}
 
     # --- the contract
@@ -59,18 +65,12 @@ class RedisLimiter:
 
     def _acquire(self, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> LimitResult:
         refuse_loop()
-        known = self.store.refusals.get(self, keys, cost)
+        known = self._known(keys, cost)
         if known is not None:
             return known
-        if self.store.is_cluster or self._counts_slots:
+        if self._has_way:
             return ask(self.store, self.acquiring(keys, each, cost, confirmed))
-        # The hot way: the same without a generator.
-        part, extra = Part(self.remote, keys, 0, self._whole), 0
-        if self.store.allotments is not None and self._forgets:
-            taken = self.store.allotments.take(self, keys, cost)
-            if taken is not None:
-                return taken
-            extra = self.store.allotments.wanted(self, keys)
+        part, extra = Part(self.remote, keys, 0, self._whole), self._ahead(keys)
         answer = self.store.ask_one(part.acquire(cost, receipts=extra > 0, extra=extra))
         return self.answered(self._kept(part, answer), keys, each, cost, confirmed)
 
@@ -85,28 +85,38 @@ class RedisLimiter:
         return await self._acquire_async(keys, keys, cost, confirmed)
 
     async def _acquire_async(self, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> LimitResult:
-        known = self.store.refusals.get(self, keys, cost)
+        known = self._known(keys, cost)
         if known is not None:
             return known
-        if self.store.is_cluster or self._counts_slots:
+        if self._has_way:
             return await ask_async(self.store, self.acquiring(keys, each, cost, confirmed))
-        # The hot way: the same without a generator.
-        part, extra = Part(self.remote, keys, 0, self._whole), 0
-        if self.store.allotments is not None and self._forgets:
-            taken = self.store.allotments.take(self, keys, cost)
-            if taken is not None:
-                return taken
-            extra = self.store.allotments.wanted(self, keys)
-        answer = await self.store.lane(0).ask(part.acquire(cost, receipts=extra > 0, extra=extra))
-        return self.answered(self._kept(part, answer), keys, each, cost, confirmed)
+        part, extra = Part(self.remote, keys, 0, self._whole), self._ahead(keys)
+        future = self.store.lane(0).ask(part.acquire(cost, receipts=extra > 0, extra=extra))
+        if extra:  # what was taken ahead is kept also when nobody waits for it any longer
+            future.add_done_callback(lambda ended: ended.cancelled() or self._kept(part, ended.result()))
+            answer = await asyncio.shield(future)
+        else:
+            answer = await future
+        return self.answered(_result(answer), keys, each, cost, confirmed)
+
+    def _known(self, keys: Any, cost: int) -> LimitResult | None:
+        """What this process knows without asking."""
+        known = self.store.refusals.get(self, keys, cost)
+        if known is None and self._allots is not None:
+            return self._allots.take(self, keys, cost)
+        return known
+
+    def _ahead(self, keys: Any) -> int:
+        """Units to take ahead with a question."""
+        return 0 if self._allots is None else self._allots.wanted(self, keys)
 
     def _kept(self, part: Part, answer: Any) -> Any:
         """A result without what was taken ahead."""
         taken = charged(answer)
-        if taken is None or self.store.allotments is None:
+        if taken is None or self._allots is None:
             return answer
         self.store.kept_ahead()
-        return self.store.allotments.got(self, part, taken)
+        return self._allots.got(self, part, taken)
 
     def peek(self, key: str | bytes, cost: int = 1) -> LimitResult:
         """What `acquire` would answer now."""
@@ -195,7 +205,7 @@ class RedisLimiter:
             self.store.refusals.put(self, keys, cost, answer)
         return answer
 
-    def across(self, parts: Sequence[Part], puts: Sequence[Any], cost: int) -> Way[tuple[Any, Paid]]:
+    def across(self, parts: Sequence[Part], puts: Sequence[Any], cost: int, number: int = 0) -> Way[tuple[Any, Paid]]:
         """Charge part after part, and give all back when one refuses. The merged result, and what was charged; the
         result is `FAILED` when a part had no answer.
         """
@@ -207,7 +217,7 @@ class RedisLimiter:
                 paid.append((part, taken))
                 continue
             for earlier, taken in paid:
-                _, seen = yield Ask(earlier.tag, (earlier.back(taken), earlier.peek(cost)))
+                _, seen = yield Ask(earlier.tag, (earlier.back(taken, number), earlier.peek(cost)))
                 told.append((list(earlier.indices), taken[0] if seen is FAILED else seen))
             if answer is FAILED:
                 return FAILED, []
@@ -262,7 +272,7 @@ class RedisLimiter:
             return self.reserved(asked, parts[0], answer)
         asked.price(self.remote, self.lease_us)
         puts = [asked.put(part, self.lease_us) for part in parts]
-        result, paid = yield from self.across(parts, puts, 0)
+        result, paid = yield from self.across(parts, puts, 0, asked.number)
         if result is FAILED:
             return self._held_here(asked)
         return self._hold(asked, parts, result, paid)
@@ -282,7 +292,10 @@ class RedisLimiter:
     def _hold(self, asked: Reserving, parts: Sequence[Part], result: Any, paid: Paid) -> RedisHold:
         if not paid:
             return RedisHold(self, (), [], result, None)
-        shares = [Share(index, asked.keys[index], unit, asked.fixed[index]) for index, unit in enumerate(self.units)]
+        shares = [
+            Share(index, asked.keys[index], unit, asked.fixed[index], flows_back=self._buckets[index])
+            for index, unit in enumerate(self.units)
+        ]
         outputs = [output for part, (_, output, _) in paid if self._pays(part)]
         granted = min(outputs) if outputs else None
         hold = RedisHold(self, tuple(parts), shares, result, granted)
@@ -308,3 +321,9 @@ class RedisLimiter:
     def note(self, part: Part, dues: list[Due], *, wakes: bool = True) -> None:
         """Tell the server of it with what is asked next."""
         self.store.note(part.tag, part.settle(dues), wakes=wakes)
+
+
+def _result(answer: Any) -> Any:
+    """The result of a charge that was kept; any other answer as it is."""
+    taken = charged(answer)
+    return answer if taken is None else _remote.aged(taken[0], 0.0, taken[1])

@@ -97,6 +97,7 @@ class AsyncLine:
         self._client: Any = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._opening: dict[int, asyncio.Task[Any]] = {}
+        self._is_ended = False
 
     def noted(self, tag: int) -> RemoteBatch:
         """A new batch, with what was noted for the server meanwhile."""
@@ -119,7 +120,8 @@ class AsyncLine:
                 self._opening.pop(tag, None)
             raise
         except Exception as error:  # noqa: BLE001  whatever a server or its client does: it is no answer, and no more
-            state.failed(tag, error)
+            if not self._is_ended:  # else it is the loop's doing, and not the server's
+                state.failed(tag, error)
             self._opening.pop(tag, None)
             return None
         breaker.succeeded()
@@ -155,6 +157,7 @@ class AsyncLine:
     async def _open(self, tag: int) -> Any:
         """Go the way of decisions on as many connections as they use."""
         if self._client is None:
+            self._is_ended = False
             self._client = self._state.address.client_async(self.budget_s)
             # What a loop's end closes are its asynchronous generators: this one closes the connections.
             self._keeper = self._kept(self._client)
@@ -171,7 +174,7 @@ class AsyncLine:
         try:
             yield
         finally:
-            self._client, self._opening = None, {}
+            self._client, self._opening, self._is_ended = None, {}, True
             with contextlib.suppress(*TROUBLES, RuntimeError):
                 await end(client)
 

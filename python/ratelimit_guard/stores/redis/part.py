@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Put = Callable[[RemoteBatch], object]
 
+PAYS_OUTPUT = frozenset({"tokens", "output-tokens"})
 Receipts: TypeAlias = "list[tuple[int, int, int]]"
 Due: TypeAlias = "tuple[int, int, int, int, Receipts]"
 Charged: TypeAlias = "tuple[LimitResult, int, Receipts]"
@@ -60,11 +61,13 @@ class Part(NamedTuple):
         """Let a reservation's lease begin anew."""
         return lambda batch: batch.beat(self.policies, place, key, number, lease_us)
 
-    def back(self, charged: Charged) -> Put:
-        """Give back all that a charge took."""
-        _, _, receipts = charged
+    def back(self, taken: Charged, number: int = 0) -> Put:
+        """Give back all that a charge took, and what the server lists of it by the reservation's `number`."""
+        both = zip(self.policies.units, taken[2], strict=True)
         dues: list[Due] = [
-            (place, 0, 0, 0, [(mark, born, units)]) for place, (units, mark, born) in enumerate(receipts) if units
+            (place, number if unit in PAYS_OUTPUT else 0, units, 0, [(mark, born, units)])
+            for place, (unit, (units, mark, born)) in enumerate(both)
+            if units
         ]
         return self.settle(dues)
 

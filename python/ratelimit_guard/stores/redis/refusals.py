@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.limiter import RedisLimiter
 
 MAX_REFUSALS = 65_536
-"""Remembered at a time, some 20 MB. They are of use for a second; when there are more, all are forgotten."""
+"""Remembered at a time, 20 to 60 MB. They are of use for a second; when there are more, all are forgotten."""
+MAX_KEYS_LENGTH = 512
+"""Of a question whose refusal is remembered, in all: names of accounts, tenants and routes, and no whole documents."""
 
 SLACK_S = 0.001
 """By which it is forgotten early: who waits as told must not be refused by a rounding."""
@@ -33,7 +35,10 @@ class Refusals:
         """The refusal, with the wait that is left; None: ask."""
         if not self._known:
             return None
-        found = self._known.get((limiter.number, keys, cost))
+        try:
+            found = self._known.get((limiter.number, keys, cost))
+        except TypeError:  # no key, or no cost: whoever counts will say so
+            return None
         if found is None:
             return None
         told_at, until, result = found
@@ -46,7 +51,8 @@ class Refusals:
     def put(self, limiter: RedisLimiter, keys: Any, cost: int, result: LimitResult) -> None:
         """Remember."""
         wait = min(result.retry_after, self._longest_s) - SLACK_S
-        if wait <= 0:
+        texts = keys if isinstance(keys, tuple) else (keys,)
+        if wait <= 0 or sum(map(len, texts)) > MAX_KEYS_LENGTH:
             return
         if len(self._known) >= MAX_REFUSALS:
             self._known.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ OLDEST = (6, 2)
 HOPELESS = (*FATAL, ResponseError, InvalidResponse, StoreError)
 PASSING = (OutOfMemoryError, ClusterDownError)
 """Errors that an app need not stop for when it starts."""
+COUNTER = re.compile(rb":\{\d\d\}:[0-9a-f]{32}$")
 SCANNED = 1_000
 """Keys looked at in one step of a scan."""
 
@@ -102,7 +104,7 @@ class Server:
         """Counters, or reservations, of all namespaces. `StoreError` when the server does not answer."""
         try:
             if what == "counters":
-                return sum(not key.endswith((b":h", b":policies")) and b":probe:" not in key for key in self.keys())
+                return sum(COUNTER.search(key) is not None and b":probe:" not in key for key in self.keys())
             held = (self.client().hkeys(key) for key in self.keys() if key.endswith(b":h"))
             return len({number for numbers in held for number in numbers})
         except TROUBLES as error:

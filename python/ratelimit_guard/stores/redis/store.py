@@ -157,8 +157,7 @@ class RedisStore:
     async def ask_async(self, asked: Ask) -> list[Any]:
         """`ask` on the running loop, together with what other tasks ask."""
         lane = self.lane(asked.tag)
-        futures = [lane.ask(put) for put in asked.puts]
-        return [await future for future in futures]
+        return [await future for future in lane.ask_all(asked.puts)]
 
     def lane(self, tag: int) -> Lane:
         """That of the running loop."""

@@ -9,7 +9,7 @@ for index = 1, p[4] do
   at = at + 5
 end
 
-local cells, dirty, damaged = {}, {}, {}
+local cells, dirty, damaged, adopted = {}, {}, {}, {}
 
 -- Numbers that this script may have written; raises an error or gives nil for anything else.
 local function numbers_of(text, size)
@@ -130,7 +130,7 @@ local function cell_of(key, rule)
   if rule.kind == BUCKET then drain(cell) else turn(cell, rule.past) end
   if cell[STAMP] ~= rule.stamp then
     cell = adopt(cell, rule)
-    cells[key] = cell
+    cells[key], adopted[key] = cell, true
   end
   return cell
 end
@@ -188,11 +188,24 @@ local function retry_after(cell, rule, cost)
   return end_of(cell, rule, cell[SEEN]) - now
 end
 
+-- Where a charge is counted: its epoch; of a bucket the instant at which it begins to flow back, after those before it.
+local function begins(cell, rule)
+  if rule.kind ~= BUCKET then return cell[SEEN] end
+  return cell[SEEN] + floor(cell[FILL] * cell[SPAN] / cell[RATE])
+end
+
+-- ms that a list of reservations lives on: as long as anything in it can be given back.
+local function lives(rule, lease)
+  local counts = rule.window * (rule.kind == BUCKET and rule.burst / rule.limit or 9 / 8)
+  local span = ceil(max(lease, counts) / 1000) + 1000
+  return given and max(span, SEASONED / 1000) or span
+end
+
 -- Take units, whether they fit or not; what the cell cannot remember of a debt is not taken. What was taken.
 local function take(key, cell, rule, cost)
   if rule.kind == BUCKET then
     local room = cell[LIMIT] + floor(cell[LIMIT] / 16) - cell[FILL]
-    cost = max(0, min(cost, floor(room * (1 + EPS))))
+    cost = max(0, min(cost, floor(room + cell[LIMIT] * EPS)))
     cell[FILL] = cell[FILL] + cost
   else
     cost = max(0, min(cost, MOST - used(cell, rule)))

@@ -74,6 +74,17 @@ local function look_past(parts, n, least, account)
   return past
 end
 
+-- Note what a call holds of a counter and has not spent, until its lease ends.
+local function list(part, call, out, taken, mark)
+  if out <= call.spent then
+    if call.spent > 0 then redis.call('HDEL', part.holds, call.id) end
+    return
+  end
+  local hold = {call.account, min(out - call.spent, taken), mark, cells[part.key][BORN], now + call.lease, call.firm}
+  redis.call('HSET', part.holds, call.id, cmsgpack.pack(hold))
+  redis.call('PEXPIRE', part.holds, lives(part.rule, call.lease))
+end
+
 local gate = true
 
 -- All parts pay or none does; the answers. `want` beyond `least` is output that may be had, `call` who asks for it.
@@ -85,6 +96,10 @@ local function pay(parts, n, least, want, opens, call)
   end
   if opens then gate = out ~= nil end
   if not out then
+    for index = 1, n do
+      local key = parts[index].key
+      if adopted[key] then dirty[key] = parts[index].rule end -- or it would be adopted anew with every question
+    end
     say(0)
     return assess(parts, n, least)
   end
@@ -93,6 +108,7 @@ local function pay(parts, n, least, want, opens, call)
   for index = 1, n do
     local part = parts[index]
     local cell, rule = cells[part.key], part.rule
+    local mark = begins(cell, rule)
     local taken = take(part.key, cell, rule, part.fixed + (part.pays and out or 0))
     say(cell[LIMIT])
     say(remaining(cell, rule))
@@ -100,16 +116,10 @@ local function pay(parts, n, least, want, opens, call)
     if call then
       if call.receipts then
         say(taken)
-        say(cell[SEEN])
+        say(mark)
         say(cell[BORN])
       end
-      if call.id > 0 and part.pays and part.holds and out > call.spent then
-        local till = now + call.lease
-        local hold = {call.account, min(out - call.spent, taken), cell[SEEN], cell[BORN], till, call.firm}
-        redis.call('HSET', part.holds, call.id, cmsgpack.pack(hold))
-        local lives = ceil(max(call.lease, rule.window * 9 / 8) / 1000) + 1000
-        redis.call('PEXPIRE', part.holds, given and max(lives, SEASONED / 1000) or lives)
-      end
+      if call.id > 0 and part.pays and part.holds then list(part, call, out, taken, mark) end
     end
   end
 end
@@ -230,15 +240,16 @@ local function renew()
   say(cell[SEEN])
 end
 
--- {holds, reservation, lease}: its owner lives.
+-- {holds, rule, reservation, lease}: its owner lives.
 local function beat()
-  local holds, id, till = holds_at(p[at]), p[at + 1], now + p[at + 2]
-  at = at + 3
+  local holds, rule, id, lease = holds_at(p[at]), rules[p[at + 1]], p[at + 2], p[at + 3]
+  at = at + 4
   local found = listable(holds) and redis.call('HGET', holds, id)
   local hold = found and hold_of(found)
   if not hold then return say(0) end
-  hold[5] = till
+  hold[5] = now + lease
   redis.call('HSET', holds, id, cmsgpack.pack(hold))
+  redis.call('PEXPIRE', holds, lives(rule, lease))
   say(1)
 end
 

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::limiter::{MAX_KEY_BYTES, check_policies};
-use crate::quota::{Algorithm, Quota, Unit};
+use crate::quota::{Algorithm, Quota};
 use crate::rule::Answer;
 use crate::time::Nanos;
 use blake2::Blake2s256;
@@ -66,7 +66,7 @@ impl Policies {
     pub fn new(namespace: &str, policies: &[(String, Quota)]) -> Result<Self, Error> {
         check_policies(policies)?;
         let entry = |(name, quota): &(String, Quota)| {
-            let salt = halves(&Blake2s256::digest(format!("{name}\0{}", quota.algorithm().name())));
+            let salt = halves(&Blake2s256::digest(format!("{namespace}\0{name}\0{}", quota.algorithm().name())));
             Entry { name: name.clone(), quota: *quota, salt, stamp: AtomicU64::new(0) }
         };
         let mut prefix = String::from(PREFIX);
@@ -127,11 +127,6 @@ impl Entry {
         };
         let window = self.quota.window().0.div_ceil(1_000);
         [kind, self.quota.limit(), window, self.quota.capacity(), self.stamp.load(Relaxed)]
-    }
-
-    /// Does it count tokens or slots, which are given back?
-    pub fn is_metered(&self) -> bool {
-        !matches!(self.quota.unit(), Unit::Requests | Unit::Cost)
     }
 
     /// The answer while nobody counts: everything is free, or nothing for so long.

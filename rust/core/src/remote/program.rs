@@ -86,6 +86,11 @@ impl Program {
         self.asked.len()
     }
 
+    /// Counters that they are about.
+    pub fn counters(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Is nothing asked?
     pub fn is_empty(&self) -> bool {
         self.asked.is_empty()
@@ -156,7 +161,7 @@ impl Program {
 
     /// Take more units of the policies of requests and cost.
     pub fn charge_more(&mut self, policies: &Arc<Policies>, keys: &[Digest], units: u64) {
-        let header = Header { gate: Gate::None, want: 0, least: 0, call: Call::default(), spent: 0, receipts: false };
+        let header = Header { gate: Gate::None, want: 0, least: 0, call: Call::default(), spent: 0, receipts: true };
         let pays = |index: usize| matches!(policies.entries()[index].quota.unit(), Unit::Requests | Unit::Cost);
         self.parts(policies, keys, &header, |index| (if pays(index) { units } else { 0 }, false));
     }
@@ -248,8 +253,9 @@ impl Program {
 
     /// Tell that the owner of a reservation lives.
     pub fn beat(&mut self, policies: &Arc<Policies>, index: usize, key: Digest, id: u64, lease: u64) {
+        let rules = self.rules(policies);
         let holds = self.hold(policies, index, key);
-        for number in [6, holds, id, lease] {
+        for number in [6, holds, rules + index as u64, id, lease] {
             self.body.put(number);
         }
         self.ask(policies, Kind::Flag);
