@@ -6,17 +6,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fleet.server import KEY, Server
+from fleet.hosts import KEY
 from live.helpers import SECRET
 from ratelimit_guard.fleet import SECRET_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from redis import Redis
+
+    from servers.server import Server
+
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(redis_server: Server) -> Server:
     """One that knows the secret of other tests, so that the same comes out each time."""
-    with Server() as one:
-        one.client.set(KEY + "secret", SECRET[:SECRET_BYTES])
-        yield one
+    with redis_server.client() as client:
+        client.set(KEY + "secret", SECRET[:SECRET_BYTES])
+    return redis_server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Redis]:
+    """Looks at what stands there, and changes it."""
+    with server.client() as client:
+        yield client

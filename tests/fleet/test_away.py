@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet.hosts import Host, Hosts, convicted, restricted, small
-from fleet.server import KEY
+from fleet.hosts import KEY, Host, Hosts, convicted, restricted, small
 from live.helpers import spin
 from ratelimit_guard.exchange import NAMES
 from ratelimit_guard.fleet import AGREE_EVERY_S, common_secret
 
 if TYPE_CHECKING:
     import pytest
+    from redis import Redis
 
-    from fleet.server import Server
+    from servers.server import Server
 
 
-def test_a_server_that_goes_and_comes_back(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_that_goes_and_comes_back(server: Server, client: Redis, caplog: pytest.LogCaptureFixture) -> None:
     """Empty. Verdicts stand meanwhile, observations wait, and who judged before does so again and is heard."""
     with Hosts(2, server) as hosts:
         log = convicted(hosts, small())
@@ -33,11 +33,12 @@ def test_a_server_that_goes_and_comes_back(server: Server, caplog: pytest.LogCap
         assert restricted(second, log) >= known
         assert second.stats["waiting_bytes"] > 0
         server.start()
+        server.wait()
         hosts.until(lambda: second.fleet._version and hosts.correlator is first)
         hosts.until(lambda: first.fleet._counts["received"] > received and not second.stats["waiting_bytes"])
         assert second.stats["dropped"] == 0
         assert first.fleet._counts["lost"] == 0
-        assert server.client.exists(*(KEY + name for name in NAMES)) == len(NAMES)
+        assert client.exists(*(KEY + name for name in NAMES)) == len(NAMES)
         assert restricted(second, log) >= known
 
 
@@ -59,7 +60,7 @@ def test_a_process_that_is_elected_while_the_server_is_away(server: Server) -> N
         log = convicted(hosts, small())
         _, second = hosts.split()
         known = restricted(second, log)
-        fresh = Host(server.connect)
+        fresh = Host(server.client)
         others.all.append(fresh)
         server.stop()
         second.fleet._begin()
@@ -70,18 +71,19 @@ def test_a_process_that_is_elected_while_the_server_is_away(server: Server) -> N
         spin(lambda: fresh.stats["folded"] == 1)
         assert restricted(second, log) == known
         server.start()
+        server.wait()
         others.until(fresh.judges)
         assert fresh.requests() == 1
 
 
-def test_other_secrets_do_not_mix(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_secrets_do_not_mix(server: Server, client: Redis, caplog: pytest.LogCaptureFixture) -> None:
     """A host whose baseline is another one's would find nothing: it works alone."""
     with Hosts(2, server) as hosts:
-        server.client.set(KEY + "secret", b"another")
+        client.set(KEY + "secret", b"another")
         hosts.now += AGREE_EVERY_S
         hosts.round()
         assert [host.fleet.role for host in hosts.all] == ["alone", "alone"]
         assert "have another secret" in caplog.text
         hosts.all[1].sends(small()[0])
         spin(lambda: hosts.all[1].stats["folded"] >= 1)
-    assert common_secret(server.connect, "default") is None
+    assert common_secret(server.client, "default") is None
