@@ -207,7 +207,7 @@ def open_store(config: Config, clock: ManualClock | None = None) -> AnyStore:
     from ratelimit_guard.stores.redis import RedisStore  # noqa: PLC0415  the client is optional
 
     return RedisStore(
-        _url(section),
+        server_url(section),
         budget_s=section.budget_ms / 1_000,
         # One for all workers: without their server they still count exactly, for their host.
         fallback=SharedStore(f"{config.namespace}-fallback", capacity=section.capacity, clock=clock),
@@ -217,7 +217,8 @@ def open_store(config: Config, clock: ManualClock | None = None) -> AnyStore:
     )
 
 
-def _url(section: StoreSection) -> str:
+def server_url(section: StoreSection) -> str:
+    """Where the server is, by the file or the environment. `ConfigError` when the latter does not say."""
     url = section.url or os.environ.get(section.url_env or "", "")
     if not url:
         msg = f"store.url_env: the environment has no {section.url_env}, or it is empty"

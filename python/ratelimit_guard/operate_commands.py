@@ -42,7 +42,9 @@ def release(
     with told():
         desk = Desk(config)
         is_done = desk.release(name, why, known=not force)
-    print(f"{name} is released" if is_done else f"{name} will be released as soon as a worker runs")
+    where = "on all hosts within seconds" if desk.is_judged_elsewhere else ""
+    when = "is released" if is_done else "will be released as soon as a worker runs"
+    print(" ".join(filter(None, (name, when, where))))
     print(f"written down in {desk.releases}")
 
 
@@ -54,8 +56,9 @@ def report(
     from ratelimit_guard.audit.report import render  # noqa: PLC0415  jinja2 only when asked for
 
     with told(), output(target, [config]) as file:
-        file.write(render(Desk(config).findings()))
-    print(f"written to {target}")
+        desk = Desk(config)
+        file.write(render(desk.findings()))
+    print(f"written to {target}", *filter(None, [desk.remark]), sep="\n")
 
 
 def live(
@@ -81,6 +84,8 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
     """What the running detector knows of a reference, an account or a campaign. `ConfigError` for a stranger."""
     desk = Desk(config)
     result = desk.findings()
+    if desk.remark:
+        yield desk.remark
     asked = [name]
     if is_reference(name):
         found = desk.meaning(name, result)
@@ -107,9 +112,11 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
 def look(desk: Desk) -> Iterator[Table | str]:
     """The tables, and what they do not say by themselves."""
     result = desk.findings()
-    if not desk.is_running:
-        yield "No worker answers: this is what was saved last."
+    if desk.remark:
+        yield desk.remark
     yield from view(desk.stats(), result)
+    if fleet := desk.fleet:
+        yield fleet
     yield "Counted are answered requests; refused ones are not observed. A score of 1 restricts an account as a whole."
 
 
