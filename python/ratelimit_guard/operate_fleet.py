@@ -7,7 +7,7 @@ from functools import cached_property
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from ratelimit_guard._core.live import Findings
+from ratelimit_guard._core import live as _live
 from ratelimit_guard.compiled import server_url
 from ratelimit_guard.errors import StoreError
 from ratelimit_guard.exchange import TROUBLES, Exchange, unpacked
@@ -20,7 +20,6 @@ from ratelimit_guard.term import MAX_UNPACKED
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ratelimit_guard._core.live import Live
     from ratelimit_guard.config import Config
 
 
@@ -36,7 +35,7 @@ class FleetDesk:
         self.secret = given or self._drawn()
         self._mark = mark_of(self.secret, is_drawn=given is None)
 
-    def findings(self) -> tuple[Findings, float]:
+    def findings(self) -> tuple[_live.Findings, float]:
         """What the host that judges kept last, and how many seconds ago that was."""
         with self._asking():
             kept, age = self._exchange.state(), self._exchange.state_age()
@@ -46,9 +45,9 @@ class FleetDesk:
         with NamedTemporaryFile(prefix="ratelimit-guard-") as file:  # nobody else's to read
             file.write(unpacked(kept, MAX_UNPACKED))
             file.flush()
-            return Findings(file.name), age
+            return _live.Findings(file.name), age
 
-    def line(self, live: Live) -> str:
+    def line(self, live: _live.Live) -> str:
         """What this host is in the fleet, how far it is behind, and what stands at the server."""
         try:
             with self._asking():

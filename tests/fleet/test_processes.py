@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING
 
 from fleet.hosts import Host, small
+from fleet.processes import Process
 from live.helpers import spin
 from live.test_life import code_of, in_child
 from servers.server import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servers.server import Server
 
-TESTS = Path(__file__).parents[1]
 FEW = 0.2
-
-
-class Process:
-    """A worker, and what it says."""
-
-    def __init__(self, server: Server, store: Path) -> None:
-        self.store = store
-        command = [sys.executable, "-m", "fleet.worker", server.url, str(store)]
-        places = [str(TESTS), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": ":".join(places)}
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=TESTS, env=environment)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def ask(self, *words: object) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
 
 
 def test_the_correlator_is_killed(server: Server, tmp_path: Path) -> None:
     """Its campaign is known on the other host before, meanwhile and after; who comes back takes part."""
-    with Process(server, tmp_path / "a") as first, Process(server, tmp_path / "b") as second:
+    worker = partial(Process, "fleet.worker", server.url)
+    with worker(tmp_path / "a") as first, worker(tmp_path / "b") as second:
         both = (first, second)
         wait_until(lambda: {one.ask("see")["role"] for one in both} == {"member", "correlator"})
         for start in range(0, 600, 20):
@@ -68,7 +41,7 @@ def test_the_correlator_is_killed(server: Server, tmp_path: Path) -> None:
         after = member.ask("see")
         assert after["restricted"] > FEW
         assert known["restricted"] > FEW
-        with Process(server, correlator.store) as again:
+        with worker(tmp_path / ("a" if correlator is first else "b")) as again:
             wait_until(lambda: again.ask("see")["role"] == "member")
             wait_until(lambda: again.ask("see")["restricted"] > FEW)
             assert again.ask("see")["dropped"] == 0

@@ -1,16 +1,16 @@
-"""A process of a host: `worker.py URL STORE`. It does what it reads, a line each, and answers with a line of JSON.
+"""A process of a host: `worker.py URL STORE`. It obeys.
 
 `play START END`: requests of the small campaign; `see`: what it knows.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fleet.hosts import Host, restricted, small
+from fleet.processes import obey
 from ratelimit_guard.stores.redis.address import Address
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def act(host: Host, log: Sequence[Call], words: Sequence[str]) -> object:
 def main(url: str, store: str) -> None:
     host = Host(partial(Address.parse(url).client, TIMEOUT_S), store=store, stepped=False)
     log = small()
-    for line in sys.stdin:
-        print(json.dumps(act(host, log, line.split())), flush=True)  # noqa: T201  the parent reads it
+    obey(partial(act, host, log))
 
 
 if __name__ == "__main__":
