@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ratelimit_guard.audit.result import AuditResult
+    from ratelimit_guard.baseline import Baseline
     from ratelimit_guard.config import Config
     from ratelimit_guard.operate_fleet import FleetDesk
 
@@ -56,9 +57,8 @@ class Desk:
             msg = f"{file}: {why}"
             raise ConfigError(msg)
         trusted = trusted_baseline(section)
-        secret = trusted.secret if trusted else None
-        self._fleet = _fleet(self.config, secret)
-        secret = self._fleet.secret if self._fleet else secret
+        self._fleet = _fleet(self.config, trusted)
+        secret = self._fleet.secret if self._fleet else trusted.secret if trusted else None
         self.area, self.state = places(self.config, secret)
         if not self.area.exists():
             msg = (
@@ -188,12 +188,13 @@ def is_reference(name: str) -> bool:
     return name.strip().upper().startswith("RG-")
 
 
-def _fleet(config: Config, secret: bytes | None) -> FleetDesk | None:
-    if config.store.kind != "redis":
+def _fleet(config: Config, trusted: Baseline | None) -> FleetDesk | None:
+    """The server's side, if there is one. Who has a baseline without a secret works alone."""
+    if config.store.kind != "redis" or (trusted is not None and trusted.secret is None):
         return None
     from ratelimit_guard.operate_fleet import FleetDesk  # noqa: PLC0415  needs redis, which is optional
 
-    return FleetDesk(config, secret)
+    return FleetDesk(config, trusted.secret if trusted else None)
 
 
 def _user() -> str:

@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def server(redis_server: Server) -> Server:
-    """One that knows the secret of other tests, so that the same comes out each time."""
+def client(redis_server: Server) -> Iterator[Redis]:
+    """Looks at what stands at the server, and changes it."""
     with redis_server.client() as client:
-        client.set(KEY + "secret", SECRET[:SECRET_BYTES])
-    return redis_server
+        yield client
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[Redis]:
-    """Looks at what stands there, and changes it."""
-    with server.client() as client:
-        yield client
+def server(redis_server: Server, client: Redis) -> Server:
+    """It knows the secret of other tests, so that the same comes out each time."""
+    client.set(KEY + "secret", SECRET[:SECRET_BYTES])
+    return redis_server
