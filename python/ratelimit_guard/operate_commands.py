@@ -42,9 +42,11 @@ def release(
     with told():
         desk = Desk(config)
         is_done = desk.release(name, why, known=not force)
-    where = "on all hosts within seconds" if desk.is_judged_elsewhere else ""
-    when = "is released" if is_done else "will be released as soon as a worker runs"
-    print(" ".join(filter(None, (name, when, where))))
+    is_far = desk.is_judged_elsewhere
+    if is_done:
+        print(f"{name} is released{' on all hosts within seconds' if is_far else ''}")
+    else:
+        print(f"{name} will be released as soon as a worker runs{' and reaches the server' if is_far else ''}")
     print(f"written down in {desk.releases}")
 
 

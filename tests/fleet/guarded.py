@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.testing import CliRunner
 
-from fleet.hosts import said, small
+from fleet.hosts import judging, said, small
 from fleet.processes import obey
 from guard.helpers import call, http_scope, plain, status
 from live.helpers import headers, lookup
@@ -72,11 +72,16 @@ class GuardedHost:
     def see(self) -> dict[str, Any]:
         fleet, stats = self.detector.fleet, self.detector.stats()
         assert fleet is not None
-        term = fleet._term
-        judging = {"place": term.place, "published": term._folded} if term and term._stage == "judge" else None
+        term = judging(fleet)
         known = {name: stats[name] for name in ("waiting_bytes", "folded", "rungs", "saved_up_to")}
         place = self.detector._live.read_up_to
-        return {**known, "read_up_to": place, "role": fleet.role, "judging": judging, "version": fleet._version}
+        return {
+            **known,
+            "read_up_to": place,
+            "role": fleet.role,
+            "judging": term and (term.place, term._folded),
+            "version": fleet._version,
+        }
 
     def act(self, words: Sequence[str]) -> object:
         if words[0] == "play":

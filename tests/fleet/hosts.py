@@ -82,7 +82,7 @@ class Host:
 
     def judges(self) -> bool:
         """Does it, or believe so?"""
-        return (term := self.fleet._term) is not None and term._stage == "judge"
+        return judging(self.fleet) is not None
 
     def sends(self, call: Call) -> bool:
         """A request of a log. Is it restricted?"""
@@ -196,6 +196,12 @@ class Hosts:
             if number % SETTLE_EVERY == 0:
                 self.settle()
         return answered / max(attacks, 1)
+
+
+def judging(fleet: Fleet) -> Term | None:
+    """Its term, once it judges."""
+    term = fleet._term
+    return term if term is not None and term._stage == "judge" else None
 
 
 def said(line: bytes) -> tuple[bytes, Answer]:

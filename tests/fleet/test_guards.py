@@ -75,13 +75,13 @@ class Hosts:
         """Has everybody heard what comes of all that was observed?"""
         seen = [one.ask("see") for one in self.all]
         (first,) = (one for one in seen if one["judging"])
+        place, published = first["judging"]
         end = Exchange(self.client, "default", "").end()
         version = (self.client.get(VERSION) or b"").decode()
         return (
             not any(one["waiting_bytes"] for one in seen)
-            and tuple(first["judging"]["place"]) == tuple(first["read_up_to"])
-            and tuple(first["read_up_to"]) >= end
-            and first["judging"]["published"] == first["folded"]
+            and place == first["read_up_to"] >= list(end)
+            and published == first["folded"]
             and all(one["version"] == version for one in seen if one is not first)
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from fleet.hosts import KEY
+from fleet.hosts import KEY, judging
 from live.helpers import SECRET, question
 from ratelimit_guard import Guard
 from ratelimit_guard.baseline import Baseline
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from ratelimit_guard.live import LiveDetector
     from servers.server import Server
 
 TIERS = """
@@ -62,11 +61,6 @@ def with_baseline(file: Path) -> None:
     file.write_text(f'detector.baseline = "{file.with_name("baseline")}"\n{file.read_text()}')
 
 
-def judges(detector: LiveDetector) -> bool:
-    assert detector.fleet is not None
-    return (term := detector.fleet._term) is not None and term._stage == "judge"
-
-
 def test_without_workers_nothing_is_made(file: Path, client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither here nor at the server; what is missing is said."""
     assert "no host has been there: start the app" in look(file)[1]
@@ -89,7 +83,9 @@ def test_a_host_that_judges_needs_no_server(file: Path, redis_server: Server, cl
     assert detector is not None
     inspection = detector.inspect(question(), WHO)
     assert inspection is not None
-    wait_until(lambda: judges(detector))
+    fleet = detector.fleet
+    assert fleet is not None
+    wait_until(lambda: judging(fleet))
     assert detector.observe(inspection, WHO)
     code, text = look(file)
     assert (code, "Fleet: this host judges" in text) == (0, True), text
