@@ -42,11 +42,15 @@ BLOCKS = dict(blocks())
 
 
 @pytest.mark.parametrize("place", BLOCKS)
-def test_example_of_the_docs_runs(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each Python block runs by itself, in an empty directory."""
+def test_example_of_the_docs_runs(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Each Python block runs by itself, in an empty directory; with a server where it asks for one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shared, "SHM_ROOT", tmp_path)
     source = BLOCKS[place]
+    if "REDIS_URL" in source:
+        monkeypatch.setenv("REDIS_URL", request.getfixturevalue("redis_url"))
     if ">>>" in source:
         case = doctest.DocTestParser().get_doctest(source, {}, place, place, 0)
         assert not doctest.DocTestRunner().run(case).failed

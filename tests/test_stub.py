@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STUBS = {
     name: ast.parse(files("ratelimit_guard").joinpath("_core", f"{name}.pyi").read_text())
-    for name in ("__init__", "audit", "campaign", "detector", "live", "prompt", "sketch", "tokens")
+    for name in ("__init__", "audit", "campaign", "detector", "live", "prompt", "remote", "sketch", "tokens")
 }
 SUBMODULES = set(STUBS) - {"__init__"}
 MODULES: dict[str, ModuleType] = {"__init__": _core} | {name: getattr(_core, name) for name in SUBMODULES}

@@ -10,7 +10,7 @@ try:
     import typer
     from rich.console import Console
 
-    from ratelimit_guard import operate_commands
+    from ratelimit_guard import operate_commands, store_commands
     from ratelimit_guard.audit import commands
     from ratelimit_guard.config_file import load
     from ratelimit_guard.simulate.command import simulate
@@ -30,6 +30,7 @@ app.command()(operate_commands.live)
 app.command()(operate_commands.release)
 app.command()(operate_commands.report)
 app.command()(simulate)
+app.add_typer(store_commands.app, name="store")
 
 
 @app.command()

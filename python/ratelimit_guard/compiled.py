@@ -218,7 +218,7 @@ def open_store(config: Config, clock: ManualClock | None = None) -> AnyStore:
 
 
 def server_url(section: StoreSection) -> str:
-    """Where the server is, by the file or the environment. `ConfigError` when the latter does not say."""
+    """The address of the server. `ConfigError` where the environment should have it and has not."""
     url = section.url or os.environ.get(section.url_env or "", "")
     if not url:
         msg = f"store.url_env: the environment has no {section.url_env}, or it is empty"

@@ -138,6 +138,18 @@ def test_refusal_is_remembered(redis_proxy: Proxy) -> None:
     store.close()
 
 
+def test_refused_request_is_remembered_with_what_is_behind_its_gate(store: RedisStore, redis_proxy: Proxy) -> None:
+    """A guard's refused caller costs no round trip either."""
+    requests, watching = store.bind("", [Policy("one", "1/hour")]), store.bind("", [Policy("watching", "9/hour")])
+    bills = [Bill(requests, ("alice",), 1), Bill(watching, ("alice",), 1)]
+    for _ in range(2):
+        store.pay(bills, gate=True)
+    before = redis_proxy.round_trips
+    assert [answer.allowed for answer in store.pay(bills, gate=True)] == [False]
+    assert [answer.allowed for answer in store.pay(bills[:1], gate=True)] == [False]
+    assert redis_proxy.round_trips == before
+
+
 def test_refusal_of_what_may_come_back_is_not_remembered(store: RedisStore) -> None:
     """Tokens and slots are given back at any time."""
     limiter = Limiter("100 tokens/hour", store)

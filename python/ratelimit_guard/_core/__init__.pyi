@@ -5,7 +5,7 @@ allowed, 64 KiB, takes about 60 µs to hash. So nothing here detaches from the i
 which may wait for another process, and `Table.stats`. All classes are frozen (safe to share between threads); all
 state of limits lives in the table's atomic words. Errors are those of `ratelimit_guard.errors`.
 
-The submodules `audit`, `detector`, `prompt`, `sketch` and `tokens` have stubs of their own beside this one.
+The submodules `audit`, `detector`, `prompt`, `remote`, `sketch` and `tokens` have stubs of their own beside this one.
 """
 
 from typing import final
@@ -13,6 +13,7 @@ from typing import final
 from ratelimit_guard._core import audit as audit
 from ratelimit_guard._core import detector as detector
 from ratelimit_guard._core import prompt as prompt
+from ratelimit_guard._core import remote as remote
 from ratelimit_guard._core import sketch as sketch
 from ratelimit_guard._core import tokens as tokens
 

@@ -192,6 +192,12 @@ class RemoteLimiter(BoundLimiter, Protocol):
         """`acquire` with a key for every policy."""
         ...
 
+    async def acquire_each_async(
+        self, keys: tuple[str | bytes, ...], cost: int = 1, confirmed: bool = True
+    ) -> LimitResult:
+        """`acquire_each` without blocking the loop."""
+        ...
+
     def peek_each(self, keys: tuple[str | bytes, ...], cost: int = 1) -> LimitResult:
         """`peek` with a key for every policy."""
         ...

@@ -160,7 +160,10 @@ impl RemoteBatch {
         self.program.len()
     }
 
-    #[pyo3(signature = (policies, keys, cost = Cost(1), gate = 0, receipts = false, extra = 0))]
+    #[pyo3(
+        signature = (policies, keys, cost = Cost(1), gate = 0, receipts = false, extra = 0),
+        text_signature = "($self, policies, keys, cost=1, gate=0, receipts=False, extra=0)",
+    )]
     fn acquire(
         &mut self,
         policies: &Bound<'_, RemotePolicies>,
@@ -178,7 +181,7 @@ impl RemoteBatch {
         Ok(())
     }
 
-    #[pyo3(signature = (policies, keys, cost = Cost(1)))]
+    #[pyo3(signature = (policies, keys, cost = Cost(1)), text_signature = "($self, policies, keys, cost=1)")]
     fn peek(&mut self, policies: &Bound<'_, RemotePolicies>, keys: &Bound<'_, PyAny>, cost: Cost) -> PyResult<()> {
         let bound = policies.get();
         let digests = bound.digests(keys)?;

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 STANDS_ALONE, OPENS, BEHIND = 0, 1, 2
 
 
+def is_plain(bills: Sequence[Bill]) -> bool:
+    """Is it one charge of units alone? Then it is paid as `acquire_each` does, allotments and all."""
+    return len(bills) == 1 and bills[0].ask is None
+
+
 def paying(store: RedisStore, bills: Sequence[Bill], *, gate: bool) -> Way[list[Any]]:
     """The way of `pay`: one call at a single server, one bill after the other in a cluster."""
+    first = bills[0] if gate and bills else None
+    if first is not None and first.ask is None:
+        known = store.refusals.get(_limiter(first), first.keys, first.cost)
+        if known is not None:
+            return [known]
     if store.is_cluster:
         return (yield from _one_by_one(bills, gate=gate))
     asked: list[tuple[Bill, Reserving | None, Any]] = []

@@ -47,7 +47,7 @@ class ThreadConnections:
             connection.connect()
             self._own.connection = connection
             self._all.add(connection)
-        elif connection.can_read(0):  # nothing was asked: the server has ended it
+        elif _is_ended(connection):
             connection.disconnect()
             connection.connect()
         return connection
@@ -60,3 +60,11 @@ class ThreadConnections:
         self._own = threading.local()
         self._client.close()
         self._pool.disconnect()
+
+
+def _is_ended(connection: Any) -> bool:
+    """Nothing was asked: what there is to be read is the server's farewell, or a mistake."""
+    try:
+        return bool(connection.can_read(0))
+    except (redis.RedisError, OSError):
+        return True
