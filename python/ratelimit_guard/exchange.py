@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from redis.exceptions import RedisClusterException, RedisError
+
 from ratelimit_guard.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ MAX_STATE_BYTES = 32 << 20
 """Of a saved state at the server, compressed: some hundred thousand accounts."""
 REPLAY_MS = 300_000
 """Batches so much older than the last that was read are in the state that was saved."""
+TROUBLES = (RedisError, RedisClusterException, OSError)
+"""What a server or its network may do. A cluster that is away is no `RedisError`."""
 NAMES = ("secret", "lock", "term", "stream", "version", "verdicts", "state")
 
 LEAD = """
@@ -94,6 +98,10 @@ class Exchange:
         """What all hosts have agreed on: this, when nobody has said anything else."""
         self._ask("SET", self._keys["secret"], secret, "EX", KEEP_S, "NX")
         self._ask("EXPIRE", self._keys["secret"], KEEP_S)
+        return self.secret()
+
+    def secret(self) -> bytes:
+        """The same, for who has no say; empty when nobody has said anything."""
         return bytes(self._ask("GET", self._keys["secret"]) or b"")
 
     def lead(self, *, is_due: bool) -> Lead:
@@ -138,6 +146,10 @@ class Exchange:
         """What was kept last."""
         return self._start("state", MAX_STATE_BYTES) or None
 
+    def state_age(self) -> float:
+        """Seconds since it was kept."""
+        return max(0.0, KEEP_S - max(0, int(self._ask("PTTL", self._keys["state"]))) / 1_000)
+
     def memory(self) -> dict[str, int]:
         """Bytes of each key at the server."""
         return {name: int(self._ask("MEMORY USAGE", key) or 0) for name, key in self._keys.items()}
@@ -146,6 +158,10 @@ class Exchange:
         """Where the stream ends."""
         rows = self._ask("XREVRANGE", self._keys["stream"], "+", "-", "COUNT", 1)
         return _place(rows[0][0]) if rows else (0, 0)
+
+    def unread(self, place: Place) -> float | None:
+        """Seconds of the stream that come after a place; None when that is before all places."""
+        return max(0, self.end()[0] - place[0]) / 1_000 if place[0] else None
 
     def close(self) -> None:
         """Close the connections."""

@@ -18,10 +18,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from redis.exceptions import RedisError
-
 from ratelimit_guard.errors import StoreError
-from ratelimit_guard.exchange import MAX_BATCH_BYTES, MAX_VERDICTS_BYTES, Exchange, unpacked
+from ratelimit_guard.exchange import MAX_BATCH_BYTES, MAX_VERDICTS_BYTES, TROUBLES, Exchange, unpacked
 from ratelimit_guard.term import Term
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def common_secret(connect: Connect, namespace: str) -> bytes | None:
         exchange = Exchange(connect(), namespace, "")
         secret = exchange.agree(secrets.token_bytes(SECRET_BYTES))
         exchange.close()
-    except (RedisError, OSError) as error:
+    except TROUBLES as error:
         text = "detector: Redis cannot be used (%s): this host works alone until its workers are restarted"
         log.warning(text, error)
         return None
@@ -71,6 +69,13 @@ def common_secret(connect: Connect, namespace: str) -> bytes | None:
         return secret
     log.warning(STRANGER)
     return None
+
+
+def mark_of(secret: bytes, *, is_drawn: bool) -> bytes:
+    """What stands at the server of a secret: itself, if it was drawn for that; of a baseline's a digest, so that who
+    reads it there cannot guess at texts.
+    """
+    return secret if is_drawn else b"baseline " + hashlib.sha256(secret).hexdigest().encode()
 
 
 class Fleet:
@@ -95,8 +100,7 @@ class Fleet:
         `secret` keys the hashes. `is_drawn`: it is that of `common_secret`, and not a baseline's.
         """
         self._live, self._connect, self._namespace, self._state = live, connect, namespace, state
-        # Who reads what stands at the server must not be able to guess at texts because of a baseline.
-        self._mark = secret if is_drawn else b"baseline " + hashlib.sha256(secret).hexdigest().encode()
+        self._mark = mark_of(secret, is_drawn=is_drawn)
         self._thread: threading.Thread | None = None
         self._halt = threading.Event()
         self._process = 0
@@ -120,7 +124,7 @@ class Fleet:
             thread.join(STOP_WITHIN_S)
         self._live.stop()
         if self._exchange is not None and not self._is_away and not (thread and thread.is_alive()):
-            with suppress(RedisError, OSError):
+            with suppress(*TROUBLES):
                 if self._term is not None:
                     self._term.last()
                 self._exchange.leave()
@@ -137,7 +141,7 @@ class Fleet:
             return
         try:
             self._round(now)
-        except (RedisError, OSError) as error:
+        except TROUBLES as error:
             self._lose(error, now)
         else:
             if self._is_away:
@@ -155,9 +159,9 @@ class Fleet:
         known = {name: self._counts[name] for name in ("sent", "received", "lost", "refused")}
         found: dict[str, object] = {"role": self.role, "away": self._is_away, **known, "age_s": age}
         if exchange is not None and not self._is_away:
-            with suppress(RedisError, OSError):
-                behind = max(0, exchange.end()[0] - term.place[0]) / 1_000 if term and term.place[0] else None
-                found |= {"unread_s": behind, "bytes": exchange.memory()}
+            with suppress(*TROUBLES):
+                unread = exchange.unread(term.place) if term else None
+                found |= {"unread_s": unread, "bytes": exchange.memory()}
         return found
 
     def _begin(self) -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ratelimit_guard.audit.result import AuditResult
+    from ratelimit_guard.baseline import Baseline
     from ratelimit_guard.config import Config
+    from ratelimit_guard.operate_fleet import FleetDesk
 
 CAMPAIGN = re.compile(r"C([1-9][0-9]{0,8})")
 ANSWER_WITHIN_S = 3.0
@@ -55,34 +57,58 @@ class Desk:
             msg = f"{file}: {why}"
             raise ConfigError(msg)
         trusted = trusted_baseline(section)
-        self.area, self.state = places(self.config, trusted.secret if trusted else None)
+        self._fleet = _fleet(self.config, trusted)
+        secret = self._fleet.secret if self._fleet else trusted.secret if trusted else None
+        self.area, self.state = places(self.config, secret)
         if not self.area.exists():
             msg = (
                 f"{self.area}: no worker has made it: start the app, run this as the same user, "
-                f"and see whether namespace and store.path of {file} are the app's"
+                f"and see whether namespace and store of {file} are the app's"
             )
             raise StoreError(msg)
         self._section = section
         self.is_running = False
         """Did an elected process answer when it was asked last?"""
-        self._live = open_live(section, trusted, self.area, self.state)
+        self.kept_ago: float | None = None
+        """Seconds since another host kept what was asked for last; None: this one judges."""
+        self._live = open_live(section, trusted, self.area, self.state, secret)
+
+    @property
+    def is_judged_elsewhere(self) -> bool:
+        """Does this host obey another one of its fleet?"""
+        return self._fleet is not None and bool(self._live.stats()["learned"])
+
+    @property
+    def remark(self) -> str:
+        """What one must know of the findings; empty for nothing."""
+        if self.kept_ago is not None:
+            return f"Another host judges: this is what it had found {self.kept_ago:.0f} s ago."
+        return "" if self.is_running else "No worker answers: this is what was saved last."
+
+    @property
+    def fleet(self) -> str:
+        """A line about the fleet; empty without one."""
+        return self._fleet.line(self._live) if self._fleet else ""
 
     def stats(self) -> dict[str, object]:
         """Counts of the running detector: see `LiveDetector.stats`."""
         return self._live.stats()
 
     def findings(self) -> AuditResult:
-        """What was found until now; or, when no worker is there to say it, until the state was saved last."""
+        """What was found until now; or until it was saved last, when no worker is there to say it or another host of
+        the fleet judges. The `remark` says so.
+        """
         self.is_running = self._is_saved(self._live.save())
-        if not self.state.exists():
-            msg = "nothing was observed yet: no answered request on a route with body = true"
-            raise StoreError(msg)
+        if self._fleet is not None and self.is_judged_elsewhere:
+            found, self.kept_ago = self._fleet.findings()
+        else:
+            found, self.kept_ago = self._found(), None
         uses = {tenant.id: tenant.use for tenant in self.config.tenants if tenant.use}
-        found = _live.Findings(str(self.state))
         return saved_result(found, source=str(self.area), alpha=self._section.alpha, mode=self._section.mode, uses=uses)
 
     def release(self, name: str, why: str, *, known: bool = True) -> bool:
-        """Let an account or a campaign go, and write down why. True once all workers obey; False: as soon as one runs.
+        """Let an account or a campaign go, and write down why. True once all workers obey, or the host is told that
+        judges; False: as soon as one runs.
 
         What the account did so far no longer counts, and from now on it is observed at most. What belongs to the
         campaign says nothing about anybody any longer. `ConfigError` for a name that the detector has not seen, unless
@@ -117,6 +143,12 @@ class Desk:
     def releases(self) -> Path:
         """Where releases are written down: a line of JSON for each."""
         return self.state.with_name(self.area.name + RELEASES_SUFFIX)
+
+    def _found(self) -> _live.Findings:
+        if not self.state.exists():
+            msg = "nothing was observed yet: no answered request on a route with body = true"
+            raise StoreError(msg)
+        return _live.Findings(str(self.state))
 
     def _check_name(self, name: str) -> None:
         result = self.findings()
@@ -154,6 +186,15 @@ class Desk:
 def is_reference(name: str) -> bool:
     """Does it look like what a refused caller quotes?"""
     return name.strip().upper().startswith("RG-")
+
+
+def _fleet(config: Config, trusted: Baseline | None) -> FleetDesk | None:
+    """The server's side, if there is one. Who has a baseline without a secret works alone."""
+    if config.store.kind != "redis" or (trusted is not None and trusted.secret is None):
+        return None
+    from ratelimit_guard.operate_fleet import FleetDesk  # noqa: PLC0415  needs redis, which is optional
+
+    return FleetDesk(config, trusted.secret if trusted else None)
 
 
 def _user() -> str:

@@ -42,7 +42,11 @@ def release(
     with told():
         desk = Desk(config)
         is_done = desk.release(name, why, known=not force)
-    print(f"{name} is released" if is_done else f"{name} will be released as soon as a worker runs")
+    is_far = desk.is_judged_elsewhere
+    if is_done:
+        print(f"{name} is released{' on all hosts within seconds' if is_far else ''}")
+    else:
+        print(f"{name} will be released as soon as a worker runs{' and reaches the server' if is_far else ''}")
     print(f"written down in {desk.releases}")
 
 
@@ -54,8 +58,9 @@ def report(
     from ratelimit_guard.audit.report import render  # noqa: PLC0415  jinja2 only when asked for
 
     with told(), output(target, [config]) as file:
-        file.write(render(Desk(config).findings()))
-    print(f"written to {target}")
+        desk = Desk(config)
+        file.write(render(desk.findings()))
+    print(f"written to {target}", *filter(None, [desk.remark]), sep="\n")
 
 
 def live(
@@ -81,6 +86,8 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
     """What the running detector knows of a reference, an account or a campaign. `ConfigError` for a stranger."""
     desk = Desk(config)
     result = desk.findings()
+    if desk.remark:
+        yield desk.remark
     asked = [name]
     if is_reference(name):
         found = desk.meaning(name, result)
@@ -107,9 +114,11 @@ def explain_live(name: str, config: Path) -> Iterator[str]:
 def look(desk: Desk) -> Iterator[Table | str]:
     """The tables, and what they do not say by themselves."""
     result = desk.findings()
-    if not desk.is_running:
-        yield "No worker answers: this is what was saved last."
+    if desk.remark:
+        yield desk.remark
     yield from view(desk.stats(), result)
+    if fleet := desk.fleet:
+        yield fleet
     yield "Counted are answered requests; refused ones are not observed. A score of 1 restricts an account as a whole."
 
 

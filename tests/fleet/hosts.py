@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
 from campaigns.campaigns import C100, Campaign
-from fleet.server import LOCK
 from live.helpers import keyed, spin, values
 from ratelimit_guard._core import live as _live
 from ratelimit_guard.config_file import from_dict
@@ -22,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from campaigns.traffic import Call
-    from fleet.server import Server
     from ratelimit_guard.exchange import Connect
     from ratelimit_guard.restriction import Inspection
     from ratelimit_guard.term import Term
+    from servers.server import Server
 
+KEY = "rlg1:default:{live}:"
+LOCK, VERSION = KEY + "lock", KEY + "version"
 ROUND_S = 10.0
 """Of the rounds' own time, which is not that of the machine: all that waits for a while is due in each."""
 SETTLE_EVERY = 16
@@ -81,7 +82,7 @@ class Host:
 
     def judges(self) -> bool:
         """Does it, or believe so?"""
-        return (term := self.fleet._term) is not None and term._stage == "judge"
+        return judging(self.fleet) is not None
 
     def sends(self, call: Call) -> bool:
         """A request of a log. Is it restricted?"""
@@ -122,7 +123,7 @@ class Hosts:
     """Some hosts at one server, or one without."""
 
     def __init__(self, number: int, server: Server | None) -> None:
-        self.all = [Host(server.connect if server else None) for _ in range(number)]
+        self.all = [Host(server.client if server else None) for _ in range(number)]
         self.now = 0.0
         if any(host.detector.fleet for host in self.all):
             self.until(lambda: self.correlator is not None)
@@ -142,7 +143,8 @@ class Hosts:
     def hand_over(self, server: Server) -> None:
         """The correlator of two sleeps, its time runs out, and the other one follows it."""
         first, second = self.split()
-        server.client.delete(LOCK)
+        with server.client() as client:
+            client.delete(LOCK)
         self.until(lambda: second.fleet.role == "correlator", but=first)
 
         def goes_on() -> bool:
@@ -194,6 +196,12 @@ class Hosts:
             if number % SETTLE_EVERY == 0:
                 self.settle()
         return answered / max(attacks, 1)
+
+
+def judging(fleet: Fleet) -> Term | None:
+    """Its term, once it judges."""
+    term = fleet._term
+    return term if term is not None and term._stage == "judge" else None
 
 
 def said(line: bytes) -> tuple[bytes, Answer]:

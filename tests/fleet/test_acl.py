@@ -142,6 +142,7 @@ def exchange(server: Server) -> None:
         assert host.keep(b"state", batch.place)
         assert host.verdicts("") == ("1", b"verdicts")
         assert host.memory()["state"] > 0
+        assert host.state_age() < 60
         host.leave()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from campaigns.campaigns import C100, Campaign
-from fleet.hosts import Hosts, convicted, restricted, small
-from fleet.server import VERSION
+from fleet.hosts import VERSION, Hosts, convicted, restricted, small
 from ratelimit_guard.exchange import MAX_BATCH_BYTES, Exchange
 
 if TYPE_CHECKING:
-    from fleet.server import Server
+    from redis import Redis
+
+    from servers.server import Server
 
 SEED = 1
 FEW = 0.2
@@ -30,7 +31,7 @@ def test_a_campaign_over_two_hosts_is_judged_as_on_one(server: Server) -> None:
     assert abs(single - spread) < 0.1
 
 
-def test_the_next_host_knows_what_the_one_before_knew(server: Server) -> None:
+def test_the_next_host_knows_what_the_one_before_knew(server: Server, client: Redis) -> None:
     """The correlator is gone without a word; another one goes on with its state, and what came after it."""
     with Hosts(2, server) as hosts:
         log = convicted(hosts, small())
@@ -45,11 +46,11 @@ def test_the_next_host_knows_what_the_one_before_knew(server: Server) -> None:
         assert second.stats["convicted"] == first.stats["convicted"] > 0
         assert restricted(second, log) == known
         # Who slept learns that it judges no longer, and that what it says is not heard.
-        version = server.client.get(VERSION)
+        version = client.get(VERSION)
         assert first.fleet._exchange is not None
         assert not first.fleet._exchange.publish("forged", b"")
         assert not first.fleet._exchange.keep(b"", (0, 0))
-        assert server.client.get(VERSION) == version
+        assert client.get(VERSION) == version
         hosts.round()
         assert (first.fleet.role, second.fleet.role) == ("member", "correlator")
         # And it obeys what the new one finds.
@@ -80,7 +81,7 @@ def test_what_came_after_the_saved_state_is_read_again(server: Server) -> None:
         assert second.requests() == 100
 
 
-def test_a_batch_that_arrives_twice_counts_once(server: Server) -> None:
+def test_a_batch_that_arrives_twice_counts_once(server: Server, client: Redis) -> None:
     """Its sender did not hear that it had; what is missing between two batches is counted as lost."""
     with Hosts(2, server) as hosts:
         hosts.settle()
@@ -90,7 +91,7 @@ def test_a_batch_that_arrives_twice_counts_once(server: Server) -> None:
         taken = second.detector._live.take(MAX_BATCH_BYTES)
         assert taken is not None
         records, count, end = taken
-        exchange = Exchange(server.connect(), "default", "sender")
+        exchange = Exchange(client, "default", "sender")
         for number in (0, 0, count, count, 2 * count + 7):
             exchange.send(records, number)
         second.detector._live.sent(end)

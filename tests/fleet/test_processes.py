@@ -2,95 +2,59 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING
 
 from fleet.hosts import Host, small
+from fleet.processes import Process
 from live.helpers import spin
 from live.test_life import code_of, in_child
+from servers.server import wait_until
 
 if TYPE_CHECKING:
-    from fleet.server import Server
+    from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
+    from servers.server import Server
+
 FEW = 0.2
-TAKEOVER_S = 20.0
-"""The lock runs out after 5 s, and must have been free for 2.5."""
-
-
-class Process:
-    """A worker, and what it says."""
-
-    def __init__(self, server: Server, store: Path) -> None:
-        self.store = store
-        command = [sys.executable, "-m", "fleet.worker", str(server.port), str(store)]
-        places = [str(TESTS), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": ":".join(places)}
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=TESTS, env=environment)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def ask(self, *words: object) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-
-def wait(done: Any, seconds: float = TAKEOVER_S) -> float:
-    """Seconds until it was so."""
-    began = time.monotonic()
-    while not done():
-        assert time.monotonic() - began < seconds, "it never came to be"
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 def test_the_correlator_is_killed(server: Server, tmp_path: Path) -> None:
     """Its campaign is known on the other host before, meanwhile and after; who comes back takes part."""
-    with Process(server, tmp_path / "a") as first, Process(server, tmp_path / "b") as second:
+    worker = partial(Process, "fleet.worker", server.url)
+    with worker(tmp_path / "a") as first, worker(tmp_path / "b") as second:
         both = (first, second)
-        wait(lambda: {one.ask("see")["role"] for one in both} == {"member", "correlator"})
+        wait_until(lambda: {one.ask("see")["role"] for one in both} == {"member", "correlator"})
         for start in range(0, 600, 20):
             both[start // 20 % 2].ask("play", start, start + 20)
-        wait(lambda: all(one.ask("see")["restricted"] > FEW for one in both))
+        wait_until(lambda: all(one.ask("see")["restricted"] > FEW for one in both))
         roles = {one.ask("see")["role"]: one for one in both}
         correlator, member = roles["correlator"], roles["member"]
-        wait(lambda: not member.ask("see")["waiting_bytes"])
+        wait_until(lambda: not member.ask("see")["waiting_bytes"])
         correlator.process.kill()
         known = member.ask("see")
-        took = wait(lambda: member.ask("see")["role"] == "correlator")
-        print(f"another host judges after {took:.1f} s")  # noqa: T201  the figure is what it is for
-        wait(lambda: member.ask("see")["age_s"] is None)
+        began = time.monotonic()
+        wait_until(lambda: member.ask("see")["role"] == "correlator")
+        print(f"another host judges after {time.monotonic() - began:.1f} s")  # noqa: T201  the figure is what it is for
+        wait_until(lambda: member.ask("see")["age_s"] is None)
         after = member.ask("see")
         assert after["restricted"] > FEW
         assert known["restricted"] > FEW
-        with Process(server, correlator.store) as again:
-            wait(lambda: again.ask("see")["role"] == "member")
-            wait(lambda: again.ask("see")["restricted"] > FEW)
+        with worker(tmp_path / ("a" if correlator is first else "b")) as again:
+            wait_until(lambda: again.ask("see")["role"] == "member")
+            wait_until(lambda: again.ask("see")["restricted"] > FEW)
             assert again.ask("see")["dropped"] == 0
 
 
 def test_a_fork_takes_part(server: Server, tmp_path: Path) -> None:
     """With a thread and connections of its own; it does its host's part when the parent does no longer."""
-    host = Host(server.connect, store=str(tmp_path / "store"), stepped=False)
+    host = Host(server.client, store=str(tmp_path / "store"), stepped=False)
     spin(lambda: host.fleet._exchange is not None)
 
     def work() -> bool:
         host.sends(small()[0])
-        wait(host.judges)
+        wait_until(host.judges)
         host.detector.stop()
         return host.requests_saved() == 1
 

@@ -16,7 +16,7 @@ from fleet.hosts import Hosts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fleet.server import Server
+    from servers.server import Server
 
 LOGS = Path(__file__).parents[2].parent / "shared" / "traffic"
 NAME, CAMPAIGN = "dev_hydra", "d-hydra1000"

@@ -1,21 +1,24 @@
-"""A process of a host: `worker.py PORT STORE`. It does what it reads, a line each, and answers with a line of JSON.
+"""A process of a host: `worker.py URL STORE`. It obeys.
 
 `play START END`: requests of the small campaign; `see`: what it knows.
 """
 
 from __future__ import annotations
 
-import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fleet.hosts import Host, restricted, small
-from fleet.server import client
+from fleet.processes import obey
+from ratelimit_guard.stores.redis.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from campaigns.traffic import Call
+
+TIMEOUT_S = 1.0
 
 
 def act(host: Host, log: Sequence[Call], words: Sequence[str]) -> object:
@@ -26,10 +29,10 @@ def act(host: Host, log: Sequence[Call], words: Sequence[str]) -> object:
     return {**known, **host.fleet.stats(), "restricted": restricted(host, list(log))}
 
 
-def main(port: str, store: str) -> None:
-    host, log = Host(lambda: client(int(port)), store=store, stepped=False), small()
-    for line in sys.stdin:
-        print(json.dumps(act(host, log, line.split())), flush=True)  # noqa: T201  the parent reads it
+def main(url: str, store: str) -> None:
+    host = Host(partial(Address.parse(url).client, TIMEOUT_S), store=store, stepped=False)
+    log = small()
+    obey(partial(act, host, log))
 
 
 if __name__ == "__main__":

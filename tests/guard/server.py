@@ -6,7 +6,7 @@ What is reserved is not known on this side of a real one either, but here not ev
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ratelimit_guard import MemoryStore, UsageError
 from ratelimit_guard._core import MAX_LIMIT
@@ -31,6 +31,10 @@ class Server:
     def bind(self, namespace: str, policies: Sequence[Policy], on_full: OnFull = "refuse") -> Limiter:
         self.policies |= {policy.name: policy for policy in policies}
         return Limiter(self, self.table.bind(namespace, policies, on_full))
+
+    def connect(self) -> NoReturn:
+        """Detectors work alone."""
+        raise ConnectionError
 
     def block(self, what: str) -> None:
         """Ask, and wait."""

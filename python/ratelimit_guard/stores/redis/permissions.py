@@ -14,7 +14,7 @@ CLUSTER = ("cluster|slots", "command")
 """Of a cluster's besides."""
 DATABASE = ("select",)
 """Of those besides whose URL names a database other than 0."""
-CAMPAIGNS = ("get", "incr", "xadd", "xrange", "xrevrange", "xtrim", "getrange", "memory|usage")
+CAMPAIGNS = ("get", "incr", "xadd", "xrange", "xrevrange", "xtrim", "getrange", "memory|usage", "pttl")
 """Of hosts besides that look for campaigns together."""
 STATS = ("scan", "hkeys")
 """For `RedisStore.stats` and `leases`."""
