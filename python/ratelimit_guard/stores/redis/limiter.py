@@ -15,8 +15,8 @@ from ratelimit_guard.stores.redis.failure import FAILED, Failure
 from ratelimit_guard.stores.redis.holds import LEASE_S, SLOT, STAYS, RedisHold, Share
 from ratelimit_guard.stores.redis.local import LocalHold, LocalSlot
 from ratelimit_guard.stores.redis.part import PAYS_OUTPUT, Charged, Part, charged
-from ratelimit_guard.stores.redis.slots import RedisSlot
 from ratelimit_guard.stores.redis.reserving import Reserving
+from ratelimit_guard.stores.redis.slots import RedisSlot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
