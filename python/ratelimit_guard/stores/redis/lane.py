@@ -7,6 +7,7 @@ grow with the load. Each has a deadline from its opening on: nobody waits longer
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.stores.redis.failure import FAILED
@@ -61,14 +62,17 @@ class Lane:
             if first is self._open:
                 self._open = None
             self._under_way += 1
-            first.task = self._line.loop.create_task(self._send(first))
+            first.task = self._line.loop.create_task(self._line.call(self._tag, first.batch))
+            first.task.add_done_callback(partial(self._ended, first))
 
-    async def _send(self, sent: _Round) -> None:
+    def _ended(self, sent: _Round, task: asyncio.Task[list[Any] | None]) -> None:
+        """However it ended: a task that is cancelled before its first step runs no code of its own."""
+        self._under_way -= 1
         answers: Sequence[Any] | None = None
         try:
-            answers = await self._line.call(self._tag, sent.batch)
+            if not task.cancelled():
+                answers = task.result()
         finally:
-            self._under_way -= 1
             sent.answer(answers)
             self._flush()
 
@@ -95,14 +99,16 @@ class _Round:
         self.skipped, self.count = len(batch), 0
         self.futures: list[asyncio.Future[Any]] = []
         self.timer: asyncio.TimerHandle | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[list[Any] | None] | None = None
 
     def answer(self, answers: Sequence[Any] | None) -> None:
-        """Tell everybody who still waits; None: there is no answer."""
+        """Tell everybody who still waits; None: there is no answer. What comes after the budget is for nobody."""
         if self.timer is not None:
             self.timer.cancel()
-        told = [FAILED] * len(self.futures) if answers is None else answers[self.skipped :]
-        for future, answer in zip(self.futures, told, strict=True):
+        futures, self.futures = self.futures, []
+        if not futures:
+            return
+        told = [FAILED] * len(futures) if answers is None else answers[self.skipped :]
+        for future, answer in zip(futures, told, strict=True):
             if not future.done():
                 future.set_result(answer)
-        self.futures = []
