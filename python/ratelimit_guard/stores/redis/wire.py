@@ -37,20 +37,24 @@ class ThreadConnections:
         except redis.ResponseError:
             raise
         except BaseException:  # half of an answer may still come: nobody else may read it
-            connection.disconnect()
+            self._drop(connection)
             raise
 
     def _connection(self) -> Any:
         connection = getattr(self._own, "connection", None)
+        if connection is not None and _is_ended(connection):
+            self._drop(connection)
+            connection = None
         if connection is None:
             connection = self._pool.connection_class(**self._pool.connection_kwargs)
             connection.connect()
             self._own.connection = connection
             self._all.add(connection)
-        elif connection.can_read(0):  # nothing was asked: the server has ended it
-            connection.disconnect()
-            connection.connect()
         return connection
+
+    def _drop(self, connection: Any) -> None:
+        self._own.connection = None
+        connection.disconnect()
 
     def close(self) -> None:
         """End all connections."""
@@ -60,3 +64,11 @@ class ThreadConnections:
         self._own = threading.local()
         self._client.close()
         self._pool.disconnect()
+
+
+def _is_ended(connection: Any) -> bool:
+    """By the server, while nothing was asked: then there is something to read, or an error."""
+    try:
+        return bool(connection.can_read(0))
+    except (redis.RedisError, OSError):
+        return True
