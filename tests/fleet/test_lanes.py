@@ -117,7 +117,7 @@ async def test_cancelled_task_does_not_disturb_others(store: RedisStore) -> None
 
 async def test_loop_that_stood_still_asks_again(redis_proxy: Proxy) -> None:
     """What expires before its first step takes no place among the batches under way."""
-    store = RedisStore(redis_proxy.url, budget_s=STALLED_S / 2)
+    store = RedisStore(redis_proxy.url, budget_s=STALLED_S)
     limiter = AsyncLimiter(Policy("calls", "100/hour", on_store_failure="closed"), store)
     assert await limiter.acquire("alice")
     for _ in range(IN_FLIGHT):
@@ -154,6 +154,9 @@ class LateLine:
         """Nothing was."""
         del tag
         return remote.RemoteBatch()
+
+    def lost(self, count: int) -> None:
+        """Of no interest."""
 
     def timed_out(self, tag: int) -> None:
         """Of no interest."""

@@ -52,8 +52,9 @@ class _Way:
     def reset(self) -> None:
         """No farewell, on either side."""
         for writer in self._writers:
-            if (ours := writer.get_extra_info("socket")) is not None:
-                with contextlib.suppress(OSError):  # ended by now
+            with contextlib.suppress(OSError, AttributeError):  # ended by now
+                ours = writer.get_extra_info("socket")
+                if ours is not None:
                     ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
@@ -223,6 +224,7 @@ class Proxy:
         way = _Way(self)
         self._ways[way] = task = asyncio.create_task(way.run(accepted))
         task.add_done_callback(lambda _: self._ways.pop(way))
+        task.add_done_callback(lambda _: accepted.close())  # also when it never began
 
     def _unblock(self, listener: socket.socket) -> None:
         """Take our own connections out of the queue, and serve those of clients from before."""

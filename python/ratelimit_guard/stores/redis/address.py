@@ -9,17 +9,20 @@ from ratelimit_guard.errors import ConfigError
 
 try:
     import redis
-    import redis.asyncio
+    import redis.asyncio.cluster
+    import redis.asyncio.connection
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
-    from redis.connection import parse_url
+    from redis.connection import parse_url as _parse_url  # pyright: ignore
     from redis.retry import Retry
-    from redis.sentinel import Sentinel
+    from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 except ModuleNotFoundError as missing:
     if missing.name != "redis":
         raise
     text = "a store at a server needs redis-py: pip install 'ratelimit-guard[redis]'"
     raise ImportError(text) from missing
+
+from ratelimit_guard.stores.redis.deadline import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,17 +91,24 @@ class Address(NamedTuple):
         return path or f"{self.options.get('host')}:{self.options.get('port', 6379)}/{self.options.get('db', 0)}"
 
     def client(self, timeout_s: float) -> Any:
-        """A client that blocks, `timeout_s` at each step at most. Nothing is connected yet."""
+        """A client that blocks, `timeout_s` at each step at most, and not beyond `DEADLINE`. A cluster's connects."""
         options = self._bounded(timeout_s)
-        if self.kind == "cluster":
-            node: Any = ClusterNode  # untyped
-            nodes = [node(host, port) for host, port in self.nodes]
-            return RedisCluster(startup_nodes=nodes, **options)
+        is_secured = options.pop("ssl", False)
+        connection = options.pop("connection_class", redis.SSLConnection if is_secured else redis.Connection)
         if self.kind == "sentinel":
-            return self._sentinel(Sentinel, options).master_for(self.service)
-        connection = options.pop("connection_class", None)
-        pool = redis.ConnectionPool(**options) if connection is None else redis.ConnectionPool(connection, **options)
-        return redis.Redis(connection_pool=pool)
+            managed = SentinelManagedSSLConnection if is_secured else SentinelManagedConnection
+            options["connection_class"] = bounded(managed)
+            watchers: Any = Sentinel([], **options)  # type: ignore[no-untyped-call]
+            times = self._times(timeout_s)
+            pools = [redis.ConnectionPool(bounded(redis.Connection), host=h, port=p, **times) for h, p in self.nodes]
+            watchers.sentinels = [redis.Redis(connection_pool=pool) for pool in pools]
+            return watchers.master_for(self.service)
+        if self.kind == "cluster":
+            (host, port), *others = self.nodes
+            nodes = [ClusterNode(*node) for node in others]  # type: ignore[no-untyped-call]
+            options["connection_class"] = bounded(connection)
+            return RedisCluster(url=f"redis://{_quoted(host)}:{port}", startup_nodes=nodes, **options)
+        return redis.Redis(connection_pool=redis.ConnectionPool(bounded(connection), **options))
 
     def client_async(self, timeout_s: float) -> Any:
         """A client for the running loop."""
@@ -107,35 +117,36 @@ class Address(NamedTuple):
             nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in self.nodes]
             return redis.asyncio.RedisCluster(startup_nodes=nodes, **options)
         if self.kind == "sentinel":
-            return self._sentinel(redis.asyncio.Sentinel, options).master_for(self.service)
+            times = self._times(timeout_s)
+            watchers: Any = redis.asyncio.Sentinel(list(self.nodes), sentinel_kwargs=times, **options)  # type: ignore[no-untyped-call]
+            return watchers.master_for(self.service)
         connection = _async_connection(options.pop("connection_class", None))
         return redis.asyncio.Redis(connection_pool=redis.asyncio.ConnectionPool(connection, **options))
 
-    def _sentinel(self, sentinel: Any, options: dict[str, Any]) -> Any:
-        times = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
-        return sentinel(list(self.nodes), sentinel_kwargs=times, **options)
+    def _times(self, timeout_s: float) -> dict[str, Any]:
+        # A charge that may have been taken must not be sent twice; who asks again is the breaker's probe.
+        retry = Retry(NoBackoff(), 0)
+        return {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry": retry}
 
     def _bounded(self, timeout_s: float) -> dict[str, Any]:
         options: dict[str, Any] = {
             "client_name": CLIENT_NAME,
             **self.options,
-            "socket_timeout": timeout_s,
-            "socket_connect_timeout": timeout_s,
-            # A charge that may have been taken must not be sent twice; who asks again is the breaker's probe.
-            "retry": Retry(NoBackoff(), 0),
+            **self._times(timeout_s),
             "max_connections": MAX_CONNECTIONS,
             "decode_responses": False,
         }
         if self.kind == "cluster":
             options.pop("db", None)
-            options["cluster_error_retry_attempts"] = 1
-            options.pop("retry")
         return options
 
 
 def _options(url: str) -> dict[str, Any]:
-    read: Any = parse_url  # untyped
-    return dict(read(url))
+    return dict(_parse_url(url))  # type: ignore[no-untyped-call]
+
+
+def _quoted(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _node(text: str, port: int) -> tuple[str, int]:

@@ -12,6 +12,8 @@ FAILURES = 3
 """Failures in a row that open it: one may be a burst of load, three are an outage."""
 FIRST_PROBE_S, LAST_PROBE_S = 0.1, 1.0
 """Between two probes: at first short, for restarts; then so that a fleet's probes are no load."""
+STEADY_S = 5.0
+"""Who fails again sooner after it came back is not asked more often than before."""
 
 
 class Breaker:
@@ -28,7 +30,7 @@ class Breaker:
         """A call was answered."""
         if self._failures or self.is_open:
             with self._lock:
-                was_open, self.is_open, self._failures, self._pause = self.is_open, False, 0, FIRST_PROBE_S
+                was_open, self.is_open, self._failures = self.is_open, False, 0
             if was_open:
                 self._tell(False, "answers again")
 
@@ -38,8 +40,9 @@ class Breaker:
             self._failures += 1
             opens = not self.is_open and (at_once or self._failures >= FAILURES)
             if opens:
-                self.is_open, self._pause = True, FIRST_PROBE_S
-                self._probe_at = now + self._pause
+                if now - self._probe_at > STEADY_S:
+                    self._pause = FIRST_PROBE_S
+                self.is_open, self._probe_at = True, now + self._pause
         if opens:
             self._tell(True, why)
 
@@ -51,3 +54,7 @@ class Breaker:
             self._probe_at = now + self._pause * (0.5 + jitter)
             self._pause = min(2 * self._pause, LAST_PROBE_S)
         return True
+
+    def forget(self) -> None:
+        """After a fork: who held the lock is a thread of the parent."""
+        self._lock = threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard._core.remote import RemotePolicies
@@ -64,7 +64,7 @@ class Failure:
         passing = self._open + self._local
         return self._remote.merge([(self._closed, False), (passing, True)], WAIT_S)
 
-    def _merged(self, keys: tuple[Any, ...], ask: Any, cost: int) -> LimitResult:
+    def _merged(self, keys: tuple[Any, ...], ask: Callable[[Any, tuple[Any, ...]], Any], cost: int) -> LimitResult:
         if self.refuses and cost > 0:
             return self._refused()
         parts: list[tuple[list[int], Any]] = [(self._open + self._closed, True)]

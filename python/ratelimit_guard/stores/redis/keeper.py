@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ratelimit_guard._core import Quota
 from ratelimit_guard._core import remote as _remote
 
 if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.store import RedisStore
+
+T = TypeVar("T")
+log = logging.getLogger("ratelimit_guard.store")
 
 GATHER_S = 0.02
 """Notes are gathered for so long, unless a question takes them along sooner."""
@@ -76,7 +80,11 @@ def run(reference: weakref.ref[RedisStore], wake: threading.Event) -> None:
             if store.is_closed:
                 return
             wake.clear()
-        pause = store.round()
+        try:
+            pause = store.round()
+        except Exception:  # the next round may do better; without any nothing would ever be renewed or recover
+            log.exception("keeper of %r", store)
+            pause = ROUND_S
         del store
 
 
@@ -93,6 +101,15 @@ PROBE = Quota.parse("1000000/second")
 def probe_key(tag: int) -> str:
     """A key whose counters have this tag."""
     return next(key for key in map(str, range(10_000)) if _remote.RemotePolicies.tag(key) == tag)
+
+
+def snapshot(items: weakref.WeakSet[T]) -> list[T]:
+    """What is in a set to which other threads add."""
+    while True:
+        try:
+            return list(items)
+        except RuntimeError:  # one was added just now
+            continue
 
 
 def jitter() -> float:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.stores.redis.failure import FAILED
+from ratelimit_guard.stores.redis.line import IN_FLIGHT
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
     Put = Callable[[RemoteBatch], object]
 
-IN_FLIGHT = 2
-"""Batches under way: while the server works on one, this process reads or writes the other."""
 MAX_BATCH = 256
 """Decisions of a batch: some two milliseconds of the server's time."""
+GRACE_S = 0.005
+"""For answers that came while the loop itself stood still."""
 
 
 class Lane:
@@ -73,15 +74,22 @@ class Lane:
             if not task.cancelled():
                 answers = task.result()
         finally:
+            if answers is None:
+                self._line.lost(sent.skipped)
             sent.answer(answers)
             self._flush()
 
     def _expire(self, late: _Round) -> None:
         """The budget is used up: its callers get the failure policy, whatever becomes of it."""
+        loop, timer = self._line.loop, late.timer
+        if timer is not None and not late.is_graced and loop.time() > timer.when() + GRACE_S:
+            late.is_graced, late.timer = True, loop.call_later(GRACE_S, self._expire, late)
+            return
         if late is self._open:
             self._open = None
         if late in self._waiting:
             self._waiting.remove(late)
+            self._line.lost(late.skipped)
         self._line.timed_out(self._tag)
         if late.task is not None:
             late.task.cancel()
@@ -91,12 +99,12 @@ class Lane:
 class _Round:
     """A batch and those who wait for it."""
 
-    __slots__ = ("batch", "count", "futures", "skipped", "task", "timer")
+    __slots__ = ("batch", "count", "futures", "is_graced", "skipped", "task", "timer")
 
     def __init__(self, batch: RemoteBatch) -> None:
         """`batch` may hold notes already, whose answers nobody waits for."""
         self.batch = batch
-        self.skipped, self.count = len(batch), 0
+        self.skipped, self.count, self.is_graced = len(batch), 0, False
         self.futures: list[asyncio.Future[Any]] = []
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[list[Any] | None] | None = None

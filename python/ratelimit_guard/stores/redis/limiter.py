@@ -172,7 +172,7 @@ class RedisLimiter:
     def _subset(self, indices: tuple[int, ...]) -> _remote.RemotePolicies:
         if indices not in self._subsets:
             self._subsets[indices] = self.remote.subset(list(indices))
-            self.store.registered(self._subsets[indices])
+            self.store.known(self._subsets[indices])
         return self._subsets[indices]
 
     def acquiring(self, keys: Any, each: tuple[Any, ...], cost: int, confirmed: bool) -> Way[LimitResult]:

@@ -16,9 +16,10 @@ NONCE_BITS = 52
 class Script:
     """One script. `sha` is its name at the server."""
 
-    def __init__(self, name: str) -> None:
-        """Read it from the package."""
-        self.text = (files("ratelimit_guard.stores") / "scripts" / name).read_bytes()
+    def __init__(self, *names: str) -> None:
+        """Read it from the package; of several files one after the other."""
+        folder = files("ratelimit_guard.stores") / "scripts"
+        self.text = b"\n".join((folder / name).read_bytes() for name in names)
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
     def call(self, *arguments: Any) -> tuple[Any, ...]:
@@ -30,7 +31,7 @@ class Script:
         return ("EVAL", self.text, *arguments)
 
 
-DECIDE = Script("decide.lua")
+DECIDE = Script("decide.lua", "counters.lua", "questions.lua")
 REGISTER = Script("register.lua")
 
 

@@ -6,14 +6,15 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ClusterDownError, InvalidResponse, NoScriptError, OutOfMemoryError, ResponseError
 
 from ratelimit_guard._core import remote as _remote
 from ratelimit_guard.errors import StoreError
+from ratelimit_guard.stores.redis.deadline import DEADLINE
 from ratelimit_guard.stores.redis.keeper import probe
 from ratelimit_guard.stores.redis.line import TROUBLES, end_now
 from ratelimit_guard.stores.redis.script import DECIDE, REGISTER, arguments
-from ratelimit_guard.stores.redis.state import FATAL, told
+from ratelimit_guard.stores.redis.state import FATAL, root, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from ratelimit_guard.stores.redis.state import State
 
 START_S = 1.0
-"""The longest that each step of a start waits: a server that takes longer counts as away."""
+"""The longest that a start waits: a server that takes longer counts as away."""
 OLDEST = (6, 2)
 """Version from which on scripts may ask the time and then write, and read what they need."""
+HOPELESS = (*FATAL, ResponseError, InvalidResponse, StoreError)
+PASSING = (OutOfMemoryError, ClusterDownError)
+"""Errors that an app need not stop for when it starts."""
 SCANNED = 1_000
 """Keys looked at in one step of a scan."""
 
@@ -47,13 +51,14 @@ class Server:
 
     def check(self) -> None:
         """Go the whole way of a decision once. `StoreError` for a server that will never do."""
-        state = self._state
+        state, batch = self._state, probe(0)
         try:
-            self.run(DECIDE, *arguments(probe(0), state.now_us()))
-        except (*FATAL, ResponseError) as error:
-            msg = f"store {state.address}: {told(error)}{self._age()}"
-            raise StoreError(msg) from error
-        except TROUBLES as error:
+            state.read(batch, self.run(DECIDE, *arguments(batch, state.now_us())))
+        except Exception as raised:
+            error = root(raised)
+            if isinstance(error, HOPELESS) and not isinstance(error, PASSING):
+                msg = f"store {state.address}: {told(error)}{self._age()}"
+                raise StoreError(msg) from raised
             state.breakers[0].failed(told(error), state.now(), at_once=True)
 
     def _age(self) -> str:
@@ -72,11 +77,12 @@ class Server:
 
     def run(self, script: Any, *args: Any) -> Any:
         """Run a script."""
-        client = self.client()
-        try:
-            return client.execute_command(*script.call(*args))
-        except NoScriptError:
-            return client.execute_command(*script.whole(*args))
+        with DEADLINE.within(START_S):
+            client = self.client()
+            try:
+                return client.execute_command(*script.call(*args))
+            except NoScriptError:
+                return client.execute_command(*script.whole(*args))
 
     def register(self, policies: RemotePolicies) -> None:
         """Enter policies, so that their quotas are known to be later than others. Not while the server is away."""
@@ -85,11 +91,12 @@ class Server:
             return
         rows = [text for row in policies.registrations() for text in row]
         try:
-            stamps = self.run(REGISTER, 1, f"{policies.prefix}{{00}}:policies", state.now_us(), *rows)
-        except TROUBLES as error:
+            told_at = self.run(REGISTER, 1, f"{policies.prefix}{{00}}:policies", state.now_us(), *rows)
+            stamps = [int(stamp) for stamp in told_at]
+        except Exception as error:  # noqa: BLE001  as of a decision
             state.failed(0, error)
             return
-        policies.set_stamps([int(stamp) for stamp in stamps])
+        policies.set_stamps(stamps)
 
     def count(self, what: str) -> int:
         """Counters, or reservations, of all namespaces. `StoreError` when the server does not answer."""

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import (
     AuthenticationError,
+    BusyLoadingError,
     ClusterDownError,
+    MaxConnectionsError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
-)
-from redis.exceptions import (
-    ConnectionError as NotConnected,
-)
-from redis.exceptions import (
-    TimeoutError as NotInTime,
+    RedisClusterException,
 )
 
 from ratelimit_guard._core import remote as _remote
+from ratelimit_guard.errors import StoreError
 from ratelimit_guard.stores.redis.breaker import Breaker
 from ratelimit_guard.stores.redis.failure import FAILED
 
@@ -37,6 +35,8 @@ MAX_NOTES = 65_536
 its lease or window ends."""
 NOTES_AT_ONCE = 128
 """Notes that go along with a batch: half a millisecond of the server's time."""
+DAMAGED_EVERY_S = 60.0
+"""Between two complaints about damaged keys, however often they are asked for."""
 log = logging.getLogger("ratelimit_guard.store")
 
 
@@ -100,7 +100,8 @@ class State:
         tags = _remote.TAGS if address.is_cluster else 1
         self.outbox = Outbox(tags)
         self.breakers = [Breaker(self._teller(tag)) for tag in range(tags)]
-        self.reclaimed = self.failures = 0
+        self.reclaimed = self.failures = self._told_lost = 0
+        self._next_damaged = 0.0
         self.woken: Callable[[], None] = lambda: None
         """Called when there is something to do besides answering."""
 
@@ -117,21 +118,30 @@ class State:
         """Seconds for what this process remembers."""
         return self.now() if self._clock is None else self._clock.now()
 
+    def batch(self, tag: int) -> _remote.RemoteBatch:
+        """A new batch that begins with what was noted; notes stay while the server is away."""
+        return _remote.RemoteBatch() if self.breakers[tag].is_open else self.outbox.batch(tag)
+
     def read(self, batch: _remote.RemoteBatch, reply: Any) -> list[Any]:
         """The answers of a reply. `StoreError` for one that is none."""
+        if type(reply) is not bytes:
+            msg = f"the server answered {reply!r:.60}, which no script of ours says: is something between it and us?"
+            raise StoreError(msg)
         answers, reclaimed = batch.read(reply)
         self.reclaimed += reclaimed
-        if FAILED in answers:
+        if FAILED in answers and self.now() >= self._next_damaged:
+            self._next_damaged = self.now() + DAMAGED_EVERY_S
             self.tell(
                 "damaged", "a key of ours holds what no ratelimit-guard wrote: see `ratelimit-guard store doctor`"
             )
         return answers
 
-    def failed(self, tag: int, error: BaseException) -> None:
-        """A call was not answered."""
+    def failed(self, tag: int, error: BaseException, *, at_once: bool = False) -> None:
+        """A call was not answered. `at_once`: the next one would not be either."""
         self.failures += 1
-        at_once = isinstance(error, FATAL) or (isinstance(error, NotConnected) and not isinstance(error, NotInTime))
-        self.breakers[tag].failed(told(error), self.now(), at_once=at_once)
+        error = root(error)
+        if not isinstance(error, MaxConnectionsError):  # more threads than we let connect say nothing of the server
+            self.breakers[tag].failed(told(error), self.now(), at_once=at_once or will_recur(error))
 
     def tell(self, kind: str, text: str) -> None:
         """Log it, and tell the operator's hook."""
@@ -151,12 +161,30 @@ class State:
                 self.woken()
             else:
                 self.tell("up", f"{why}{part}")
+                self._tell_lost()
 
         return tell
 
+    def _tell_lost(self) -> None:
+        lost, self._told_lost = self.outbox.lost - self._told_lost, self.outbox.lost
+        if lost:
+            text = f"{lost} ends of calls may be lost: what they give back comes back when its lease or window ends"
+            self.tell("lost", text)
+
 
 FATAL = (AuthenticationError, NoPermissionError, ReadOnlyError, OutOfMemoryError, ClusterDownError)
-"""Errors that the next call would meet too."""
+"""Errors that the next call would meet too, and that an operator can mend."""
+
+
+def root(error: BaseException) -> BaseException:
+    """What a cluster's client met at the node that it tried last."""
+    is_wrapped = isinstance(error, RedisClusterException) and error.__cause__ is not None
+    return error.__cause__ or error if is_wrapped else error
+
+
+def will_recur(error: BaseException) -> bool:
+    """Would the next call meet it too? Not when a connection ended: others may be well, and new ones."""
+    return isinstance(error, (*FATAL, BusyLoadingError)) or isinstance(error.__context__, ConnectionRefusedError)
 
 
 def told(error: BaseException) -> str:

@@ -14,9 +14,9 @@ from ratelimit_guard.errors import ConfigError
 from ratelimit_guard.stores.memory import MemoryStore
 from ratelimit_guard.stores.redis.address import Address
 from ratelimit_guard.stores.redis.allotments import Allotments
-from ratelimit_guard.stores.redis.asking import ask, ask_async, is_on_loop, refuse_loop
+from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, is_on_loop, refuse_loop
 from ratelimit_guard.stores.redis.failure import FAILED
-from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter, probe
+from ratelimit_guard.stores.redis.keeper import PROBE_S, ROUND_S, Keeper, jitter, probe, snapshot
 from ratelimit_guard.stores.redis.lane import Lane
 from ratelimit_guard.stores.redis.limiter import RedisLimiter
 from ratelimit_guard.stores.redis.line import AsyncLine, SyncLine, monotonic
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ratelimit_guard._core.remote import RemotePolicies
     from ratelimit_guard.policy import Policy
     from ratelimit_guard.stores import Bill, OnFull, Store
-    from ratelimit_guard.stores.redis.asking import Ask
     from ratelimit_guard.stores.redis.holds import RedisHold, Share
     from ratelimit_guard.stores.redis.part import Part, Put
     from ratelimit_guard.stores.redis.state import StoreEvent
@@ -85,7 +84,7 @@ class RedisStore:
         self.server = Server(self.state)
         self._sync = SyncLine(self.state)
         self._lanes: tuple[Any, dict[int, Lane]] = (None, {})
-        self._lines: weakref.WeakKeyDictionary[Any, tuple[AsyncLine, dict[int, Lane]]] = weakref.WeakKeyDictionary()
+        self._lines: dict[Any, tuple[AsyncLine, dict[int, Lane]]] = {}
         self._bound: weakref.WeakSet[Any] = weakref.WeakSet()
         self._held: weakref.WeakSet[RedisHold] = weakref.WeakSet()
         self._keeper = Keeper(self)
@@ -106,8 +105,12 @@ class RedisStore:
 
     def registered(self, policies: RemotePolicies) -> None:
         """Enter policies at the server, now or when it answers."""
-        self._bound.add(policies)
+        self.known(policies)
         self.server.register(policies)
+
+    def known(self, policies: RemotePolicies) -> None:
+        """Enter policies again whenever the server was away."""
+        self._bound.add(policies)
 
     def pay(self, bills: Sequence[Bill], *, gate: bool) -> list[Any]:
         """Pay each bill by itself, in one call; with `gate` the first one decides whether the others are paid."""
@@ -133,19 +136,23 @@ class RedisStore:
 
     def ask(self, asked: Ask) -> list[Any]:
         """The answers to questions of one tag; `FAILED` in the place of those that there are not."""
-        batch = self.state.outbox.batch(asked.tag)
+        batch = self.state.batch(asked.tag)
         noted = len(batch)
-        for put in asked.puts:
-            put(batch)
+        try:
+            for put in asked.puts:
+                put(batch)
+        except Exception:  # a key too long, say; what was noted is not its doing
+            self._sync.call(asked.tag, batch)
+            raise
         answers = self._sync.call(asked.tag, batch)
-        return [FAILED] * len(asked.puts) if answers is None else answers[noted:]
+        if answers is None:
+            self.state.outbox.lost += noted
+            return [FAILED] * len(asked.puts)
+        return answers[noted:]
 
     def ask_one(self, put: Put) -> Any:
         """The answer to one question, or `FAILED`; not of a cluster."""
-        batch = self.state.outbox.batch(0)
-        put(batch)
-        answers = self._sync.call(0, batch)
-        return FAILED if answers is None else answers[-1]
+        return self.ask(Ask(0, (put,)))[0]
 
     async def ask_async(self, asked: Ask) -> list[Any]:
         """`ask` on the running loop, together with what other tasks ask."""
@@ -159,6 +166,7 @@ class RedisStore:
         known, lanes = self._lanes
         if known is not loop:
             with self._lock:
+                self._lines = {loop: lines for loop, lines in self._lines.items() if not loop.is_closed()}
                 if loop not in self._lines:
                     self._lines[loop] = AsyncLine(self.state, loop), {}
             lanes = self._lines[loop][1]
@@ -206,27 +214,26 @@ class RedisStore:
         self.keep()
         if self.is_down:
             return PROBE_S
-        waits = is_ahead or any(hold.is_open for hold in list(self._held)) or self.state.outbox.waiting()
+        waits = is_ahead or any(hold.is_open for hold in snapshot(self._held)) or self.state.outbox.waiting()
         return ROUND_S if waits else None
 
     def _probe(self) -> None:
         for tag, breaker in enumerate(self.state.breakers):
-            if breaker.due(self.state.now(), jitter()) and self._sync.call(tag, probe(tag), probes=True) is not None:
-                for policies in list(self._bound):
+            if breaker.due(self.state.now(), jitter()) and self._sync.probe(tag, probe(tag)):
+                for policies in snapshot(self._bound):
                     self.server.register(policies)
 
     def flush(self) -> None:
         """Send what was noted."""
         for tag in self.state.outbox.waiting():
-            if self.state.breakers[tag].is_open:
-                continue
-            while len(batch := self.state.outbox.batch(tag)):
-                self._sync.call(tag, batch)
+            while len(batch := self.state.batch(tag)):
+                if self._sync.call(tag, batch) is None:
+                    self.state.outbox.lost += len(batch)
 
     def keep(self) -> int:
         """Renew what this process holds; how many reservations of others were taken back."""
         now, before = self.state.now_s(), self.state.reclaimed
-        held = [(hold, renewals) for hold in list(self._held) if (renewals := hold.renewals(now))]
+        held = [(hold, renewals) for hold in snapshot(self._held) if (renewals := hold.renewals(now))]
         due = [(hold, part, put, share) for hold, renewals in held for part, put, share in renewals]
         for tag in {part.tag for _, part, _, _ in due}:
             self._renew(tag, [row for row in due if row[1].tag == tag], now)
@@ -246,7 +253,7 @@ class RedisStore:
     # --- operators
 
     def stats(self) -> dict[str, int]:
-        """`live` counters of every namespace, `down` parts, `failures` of calls, `lost` notes. Scans all keys."""
+        """`live` counters of all namespaces, `down` parts, `failures` of calls, `lost` notes. Scans all keys."""
         self.flush()
         state = self.state
         down = sum(breaker.is_open for breaker in state.breakers)
@@ -278,13 +285,18 @@ class RedisStore:
     def after_fork(self) -> None:
         """In a child: what the parent has under way is the parent's."""
         self._lock = threading.Lock()
-        self._lanes, self._lines = (None, {}), weakref.WeakKeyDictionary()
+        _ORPHANS.append(self._lines)
+        self._lanes, self._lines = (None, {}), {}
         self.state.outbox.forget()
         if self.allotments is not None:
             self.allotments.forget()
         self._sync.forget()
         self.server.forget()
         self._keeper.forget()
+        for breaker in self.state.breakers:
+            breaker.forget()
+        if self.is_down:
+            self._keeper.wake()
 
     def __repr__(self) -> str:
         """Where it is."""
@@ -292,6 +304,8 @@ class RedisStore:
 
 
 _STORES: weakref.WeakSet[RedisStore] = weakref.WeakSet()
+_ORPHANS: list[Any] = []
+"""Connections of a parent's loops. Were they to end here, they would be taken out of the set that the parent polls."""
 
 
 def _after_fork() -> None:

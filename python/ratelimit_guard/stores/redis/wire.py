@@ -37,24 +37,20 @@ class ThreadConnections:
         except redis.ResponseError:
             raise
         except BaseException:  # half of an answer may still come: nobody else may read it
-            self._drop(connection)
+            connection.disconnect()
             raise
 
     def _connection(self) -> Any:
         connection = getattr(self._own, "connection", None)
-        if connection is not None and _is_ended(connection):
-            self._drop(connection)
-            connection = None
         if connection is None:
             connection = self._pool.connection_class(**self._pool.connection_kwargs)
             connection.connect()
             self._own.connection = connection
             self._all.add(connection)
+        elif _is_ended(connection):
+            connection.disconnect()
+            connection.connect()
         return connection
-
-    def _drop(self, connection: Any) -> None:
-        self._own.connection = None
-        connection.disconnect()
 
     def close(self) -> None:
         """End all connections."""
@@ -67,7 +63,7 @@ class ThreadConnections:
 
 
 def _is_ended(connection: Any) -> bool:
-    """By the server, while nothing was asked: then there is something to read, or an error."""
+    """Nothing was asked: what there is to be read is the server's farewell, or a mistake."""
     try:
         return bool(connection.can_read(0))
     except (redis.RedisError, OSError):
