@@ -16,7 +16,8 @@ from ratelimit_guard.spending import Ask
 from ratelimit_guard.stores import Bill
 from ratelimit_guard.stores.redis import RedisStore
 from ratelimit_guard.stores.redis.failure import FAILED
-from ratelimit_guard.stores.redis.lane import IN_FLIGHT, Lane
+from ratelimit_guard.stores.redis.lane import Lane
+from ratelimit_guard.stores.redis.line import IN_FLIGHT
 from ratelimit_guard.testing import ManualClock
 
 if TYPE_CHECKING:
