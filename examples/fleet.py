@@ -4,7 +4,8 @@
     uvicorn examples.fleet:app --port 8001 --workers 2 &
     uvicorn examples.fleet:app --port 8002 --workers 2 &
 
-Ask either one more than a hundred times a minute: both refuse. Stop the server: both go on, each for itself.
+Ask either one more than a hundred times a minute: both refuse. Stop the server: both go on. On hosts of their own each
+then counts for itself; these two are on one, whose table they share.
 """
 
 import os

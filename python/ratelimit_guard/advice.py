@@ -138,8 +138,10 @@ def _policies(former: Config, config: Config) -> Iterator[str]:
             yield f"policy {name!r} is new and starts with nothing used"
         elif before.quota.algorithm != policy.quota.algorithm or before.per != policy.per:
             yield f"policy {name!r} counts differently now ({policy.quota}, per {policy.per}) and starts afresh"
-        elif before != policy:
+        elif (before.quota, before.mode) != (policy.quota, policy.mode):
             yield f"policy {name!r}: {before.quota} becomes {policy.quota} ({policy.mode}); what was used stays used"
+        if before is not None and before.on_store_failure != policy.on_store_failure:
+            yield f"policy {name!r}: on_store_failure {before.on_store_failure} becomes {policy.on_store_failure}"
 
 
 def _by(sections: Sequence[BaseModel], *fields: str) -> dict[str, BaseModel]:

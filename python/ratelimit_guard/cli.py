@@ -47,6 +47,7 @@ def check(
         config = load(file)
         former = load(against) if against else None
         verify(config)
+        store_commands.verify(config.store)
     except RateLimitGuardError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
@@ -57,9 +58,9 @@ def check(
     for table in [effective(config, tenant, method, path)] if asks else overview(config):
         out.print(table)
     for line in [*(() if asks else advice(config)), *(changes(former, config) if former else ())]:
-        out.print(f"- {line}")
+        out.print(f"- {line}", soft_wrap=True)
     if not asks:
-        out.print(f"{file}: correct")
+        out.print(f"{file}: correct", soft_wrap=True)
 
 
 @app.command()

@@ -124,7 +124,7 @@ class Guard:
         if config is not None and guard is None:
             try:
                 return cls.from_file(config)
-            except (ConfigError, StoreError) as error:
+            except (ConfigError, StoreError, ImportError) as error:
                 # Frameworks build middleware at startup, whose errors some servers swallow; then each request fails.
                 log.critical("no request can be served: %s", error)
                 raise

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 def overview(config: Config) -> list[Table]:
     """Policies, tiers and routes."""
-    policies = Table("policy", "quota", "per", "mode")
+    is_remote = config.store.kind == "redis"
+    policies = Table("policy", "quota", "per", "mode", *(["without the server"] if is_remote else []))
     for name, policy in config.policies.items():
-        policies.add_row(name, str(policy.quota), policy.per, policy.mode)
+        without = [policy.on_store_failure] if is_remote else []
+        policies.add_row(name, str(policy.quota), policy.per, policy.mode, *without)
     tiers = Table("tier", "policies", "tenants")
     for name, tier in config.tiers.items():
         tenants = sum(tenant.tier == name for tenant in config.tenants)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003  typer reads the annotations
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ratelimit_guard._core import Quota
+    from ratelimit_guard.config import StoreSection
     from ratelimit_guard.stores.redis.findings import Node, Report
 
 DEFAULT_BUDGET_S = 0.025
 SHOWN = 40
 """Rows of a table; `--json` has all."""
 MIB = 1 << 20
+COLUMNS = ("server", "version", "role", "memory", "eviction", "on disk", "script", "ping ms", "clock")
 app = typer.Typer(no_args_is_help=True, help="Stores at a Redis or Valkey server.")
 
 
@@ -52,9 +55,19 @@ def doctor(
     else:
         out = Console(highlight=False, markup=False, emoji=False)  # names are the operator's
         for part in shown(report):
-            out.print(part)
+            out.print(part, soft_wrap=isinstance(part, str))  # commands can be copied
     if not report.is_fine:
         raise typer.Exit(1)
+
+
+def verify(section: StoreSection) -> None:
+    """`ConfigError` for a url in the file that names no server. One in the environment is another on each host."""
+    if section.url is None:
+        return
+    with contextlib.suppress(ImportError):  # whoever checks the file need not be who runs it
+        from ratelimit_guard.stores.redis.address import Address  # noqa: PLC0415  the client is optional
+
+        Address.parse(section.url)
 
 
 def _examined(file: Path | None, url: str | None) -> Report:
@@ -78,12 +91,7 @@ def _examined(file: Path | None, url: str | None) -> Report:
 def shown(report: Report) -> Iterator[Table | str]:
     """Tables of what there is, then what was found."""
     if report.nodes:
-        nodes = Table(
-            "server", "version", "role", "memory", "eviction", "on disk", "script", "ping ms", "clock", title="Servers"
-        )
-        for node in report.nodes[:SHOWN]:
-            nodes.add_row(*map(visible, _row(node)))
-        yield nodes
+        yield _servers(report.nodes[:SHOWN])
     if report.decision_ms is not None:
         yield f"A decision takes {report.decision_ms[0]:g} ms, at worst {report.decision_ms[1]:g} ms."
     if report.usage:
@@ -104,6 +112,20 @@ def shown(report: Report) -> Iterator[Table | str]:
         yield visible(f"  {mend}")
     troubles = sum(finding.level == "trouble" for finding in report.findings)
     yield f"{report.store}: {'fine' if not troubles else f'{troubles} to mend'}"
+
+
+def _servers(nodes: list[Node]) -> Table:
+    """A row for each; a single one, as most are, fits into the narrowest terminal."""
+    if len(nodes) > 1:
+        table = Table(*COLUMNS, title="Servers")
+        for node in nodes:
+            table.add_row(*map(visible, _row(node)))
+        return table
+    name, *rest = map(visible, _row(nodes[0]))
+    table = Table(COLUMNS[0], name)
+    for column, text in zip(COLUMNS[1:], rest, strict=True):
+        table.add_row(column, text)
+    return table
 
 
 def _row(node: Node) -> tuple[str, ...]:

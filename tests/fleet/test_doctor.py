@@ -280,6 +280,31 @@ def test_a_file_that_the_fleet_does_not_have_is_told(url: str, tmp_path: Path, m
     assert "policy burst is 30 in 1 s, burst 40 for the fleet, and in this file 20/second; burst=40" in answer.stdout
 
 
+def test_policies_of_a_file_are_known_without_a_scan(
+    server: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(TIERS)
+    use(url).close()
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "app", "reset", "on", f">{SECRET}", *rules(*NEEDED).split())
+    monkeypatch.setenv("LIMITS_URL", f"redis://app:{SECRET}@{HOST}:{server.port}")
+    answer = doctor(file)
+    assert answer.exit_code == 0
+    assert "the user may not run scan" in answer.stdout
+    assert "policy burst" not in answer.stdout
+    monkeypatch.setenv("LIMITS_URL", f"redis://app:{SECRET}@{HOST}:{server.port}/3")
+    answer = doctor(file)
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "'select'" in answer.stderr
+
+
+def test_a_single_server_fits_into_a_narrow_terminal(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    said = doctor("--url", url).stdout
+    assert all(word in said for word in ("Valkey 9", "primary", "noeviction", "worst"))
+
+
 def test_mistakes_of_the_call_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "limits.toml"
     file.write_text(TIERS.replace('kind = "redis"\nurl_env = "LIMITS_URL"\nbudget_ms = 5_000', 'kind = "memory"'))

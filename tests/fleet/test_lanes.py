@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+import gc
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ratelimit_guard import AsyncLimiter, Limiter, MemoryStore, Policy, UsageError
+from ratelimit_guard._core import remote
 from ratelimit_guard.spending import Ask
 from ratelimit_guard.stores import Bill
 from ratelimit_guard.stores.redis import RedisStore
+from ratelimit_guard.stores.redis.failure import FAILED
+from ratelimit_guard.stores.redis.lane import Lane
+from ratelimit_guard.stores.redis.line import IN_FLIGHT
 from ratelimit_guard.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
     from servers.proxy import Proxy
 
 PATIENCE_S = 5.0
+STALLED_S = 0.1
+"""How long a handler that does not await stops a loop."""
 FIVE = [Policy(f"p{number}", f"{10 + number}/hour") for number in range(5)]
 KEYS = ("global:", "route:/v1", "tenant:acme", "account:alice", "address:10.0.0.1")
 
@@ -105,6 +114,61 @@ async def test_cancelled_task_does_not_disturb_others(store: RedisStore) -> None
     rest = [result.remaining for result in results if not isinstance(result, BaseException)]
     assert isinstance(results[3], asyncio.CancelledError)
     assert rest == [99, 98, 97, 95, 94, 93, 92, 91, 90]
+
+
+async def test_loop_that_stood_still_asks_again(redis_proxy: Proxy) -> None:
+    """What expires before its first step takes no place among the batches under way."""
+    store = RedisStore(redis_proxy.url, budget_s=STALLED_S)
+    limiter = AsyncLimiter(Policy("calls", "100/hour", on_store_failure="closed"), store)
+    assert await limiter.acquire("alice")
+    for _ in range(IN_FLIGHT):
+        asked = asyncio.ensure_future(limiter.acquire("alice"))
+        await asyncio.sleep(0)
+        time.sleep(STALLED_S)  # noqa: ASYNC251  this is what stops a loop
+        await asked
+    assert await limiter.acquire("alice")
+    await store.aclose()
+    store.close()
+
+
+async def test_answer_after_the_budget_is_for_nobody() -> None:
+    """Whoever asked has been told already; the next batch may go."""
+    loop, wrong = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: wrong.append(context))
+    line = LateLine(loop)
+    lane = Lane(line, 0)  # type: ignore[arg-type]
+    told = [await lane.ask(id) for _ in range(IN_FLIGHT + 1)]
+    await asyncio.sleep(0)
+    gc.collect()  # a task tells when it is forgotten that nobody asked how it ended
+    assert (told, line.calls, wrong) == ([FAILED] * (IN_FLIGHT + 1), IN_FLIGHT + 1, [])
+
+
+class LateLine:
+    """Answers when it is cancelled."""
+
+    budget_s = 0.001
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop, self.calls = loop, 0
+
+    def noted(self, tag: int) -> remote.RemoteBatch:
+        """Nothing was."""
+        del tag
+        return remote.RemoteBatch()
+
+    def lost(self, count: int) -> None:
+        """Of no interest."""
+
+    def timed_out(self, tag: int) -> None:
+        """Of no interest."""
+
+    async def call(self, tag: int, batch: remote.RemoteBatch) -> list[Any]:
+        """The answer, too late."""
+        del tag, batch
+        self.calls += 1
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return ["late"]
 
 
 async def test_blocking_call_on_a_loop_is_a_usage_error(store: RedisStore) -> None:

@@ -8,6 +8,17 @@ import sys
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "limits.toml"
+FLEET = """
+version = 1
+[store]
+kind = "redis"
+url = "redis://localhost:6379"
+[policies.burst]
+quota = "20/second"
+on_store_failure = "open"
+[tiers.anonymous]
+policies = ["burst"]
+"""
 
 
 def run(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -54,6 +65,21 @@ def test_check_says_what_a_change_does(tmp_path: Path) -> None:
     done = run("check", path, "--against", EXAMPLE)
     assert "policy 'free' is gone; if it was renamed, the new name starts afresh" in done.stdout
     assert "100000/day becomes 200000/day (enforce); what was used stays used" in done.stdout
+
+
+def test_check_says_what_holds_without_the_server(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.toml", tmp_path / "after.toml"
+    before.write_text(FLEET)
+    after.write_text(FLEET.replace('"open"', '"closed"'))
+    done = run("check", after, "--against", before)
+    assert "without the server" in done.stdout
+    assert "policy 'burst': on_store_failure open becomes closed" in done.stdout
+    assert "stays used" not in done.stdout
+    after.write_text(FLEET.replace("6379", "hush-hush"))
+    done = run("check", after)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "redis://host:6379/0" in done.stderr
+    assert "hush-hush" not in done.stderr
 
 
 def test_hash_key() -> None:

@@ -50,7 +50,7 @@ class Address(NamedTuple):
         try:
             return cls._parse(url)
         except (ValueError, TypeError, AttributeError) as error:
-            msg = f"store url: write {FORMS}"
+            msg = f"store url: write {FORMS}, with nothing but options of redis-py after a ?"
             raise ConfigError(msg) from error
 
     @classmethod
@@ -63,7 +63,9 @@ class Address(NamedTuple):
             options = _options(url)
             if not options.get("host") and not options.get("path"):
                 options["host"] = "localhost"
-            return cls("server", (), "", options)
+            address = cls("server", (), "", options)
+            address.client(1.0).connection_pool.make_connection()  # TypeError for an option that there is not
+            return address
         user, at, hosts = split.netloc.rpartition("@")
         nodes = tuple(_node(host, 26379 if kind == "sentinel" else 6379) for host in hosts.split(","))
         service, _, database = split.path.strip("/").partition("/")
@@ -135,6 +137,8 @@ class Address(NamedTuple):
             **self._times(timeout_s),
             "max_connections": MAX_CONNECTIONS,
             "decode_responses": False,
+            # By the third one redis-py 8 waits for news of maintenance, and does not see that a connection has ended.
+            "protocol": 2,
         }
         if self.kind == "cluster":
             options.pop("db", None)

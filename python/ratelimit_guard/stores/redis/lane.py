@@ -76,7 +76,7 @@ class Lane:
             first.task.add_done_callback(partial(self._ended, first))
 
     def _ended(self, sent: _Round, task: asyncio.Task[list[Any] | None]) -> None:
-        """A call has ended, or was cancelled before it began."""
+        """However it ended: a task that is cancelled before its first step runs no code of its own."""
         self._under_way -= 1
         answers = None if task.cancelled() else task.result()
         if answers is None:
@@ -115,11 +115,13 @@ class _Round:
         self.task: asyncio.Task[list[Any] | None] | None = None
 
     def answer(self, answers: Sequence[Any] | None) -> None:
-        """Tell everybody who still waits; None: there is no answer."""
+        """Tell everybody who still waits; None: there is no answer. What comes after the budget is for nobody."""
         if self.timer is not None:
             self.timer.cancel()
-        told = [FAILED] * len(self.futures) if answers is None else answers[self.skipped :]
-        for future, answer in zip(self.futures, told, strict=True):
+        futures, self.futures = self.futures, []
+        if not futures:
+            return
+        told = [FAILED] * len(futures) if answers is None else answers[self.skipped :]
+        for future, answer in zip(futures, told, strict=True):
             if not future.done():
                 future.set_result(answer)
-        self.futures = []
