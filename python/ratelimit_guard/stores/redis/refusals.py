@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ratelimit_guard._core import remote as _remote
 
@@ -51,7 +51,7 @@ class Refusals:
     def put(self, limiter: RedisLimiter, keys: Any, cost: int, result: LimitResult) -> None:
         """Remember."""
         wait = min(result.retry_after, self._longest_s) - SLACK_S
-        texts = keys if isinstance(keys, tuple) else (keys,)
+        texts = cast("tuple[str | bytes, ...]", keys if isinstance(keys, tuple) else (keys,))
         if wait <= 0 or sum(map(len, texts)) > MAX_KEYS_LENGTH:
             return
         if len(self._known) >= MAX_REFUSALS:
