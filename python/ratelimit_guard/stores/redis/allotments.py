@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard._core import remote as _remote
+from ratelimit_guard.stores.redis.part import Due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.stores.redis.limiter import RedisLimiter
-    from ratelimit_guard.stores.redis.part import Due, Part
+    from ratelimit_guard.stores.redis.part import Part
 
 HELD_S = 1.0
 """Units are given back when they were not used for so long."""
@@ -110,7 +111,5 @@ class Allotments:
 def _give_back(held: Allotment) -> None:
     left, held.left = held.left, 0
     if left > 0:
-        dues: list[Due] = [
-            (place, 0, 0, 0, [(mark, born, left)]) for place, (_, mark, born) in enumerate(held.receipts)
-        ]
+        dues = [Due(place, [(mark, born, left)]) for place, (_, mark, born) in enumerate(held.receipts)]
         held.limiter.note(held.part, dues)

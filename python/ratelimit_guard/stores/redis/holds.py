@@ -11,7 +11,7 @@ from ratelimit_guard._core import MAX_LIMIT
 from ratelimit_guard.errors import UsageError
 from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async, ask_whole
 from ratelimit_guard.stores.redis.failure import FAILED
-from ratelimit_guard.stores.redis.part import PAYS_OUTPUT, charged
+from ratelimit_guard.stores.redis.part import PAYS_OUTPUT, Due, charged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
     from ratelimit_guard.stores.redis.asking import Way
     from ratelimit_guard.stores.redis.limiter import RedisLimiter
-    from ratelimit_guard.stores.redis.part import Charged, Due, Part
+    from ratelimit_guard.stores.redis.part import Charged, Part
 
 LEASE_S = 30.0
 """After which the server counts what a reservation has not spent as given back, unless its owner says that it lives."""
@@ -206,7 +206,7 @@ class RedisHold:
         for place, index in enumerate(part.indices):
             share = self._shares[index]
             if share.unit in PAYS_OUTPUT:
-                dues.append((place, self.id, share.listed, 0, share.give_up(units)))
+                dues.append(Due(place, share.give_up(units), 0, self.id, share.listed))
                 share.listed = 0
         self._limiter.note(part, dues)
 
@@ -216,7 +216,7 @@ class RedisHold:
             share = self._shares[index]
             if share.unit in PAYS_OUTPUT:
                 share.charged += missing
-                dues.append((place, 0, 0, missing, []))
+                dues.append(Due(place, debit=missing))
         self._limiter.note(part, dues)
 
     # --- more, and the end
@@ -278,7 +278,7 @@ class RedisHold:
                 share.charged += debit
                 listed = self.id if share.unit in PAYS_OUTPUT else 0
                 if back or debit or share.listed:
-                    dues.append((place, listed, share.listed, debit, back))
+                    dues.append(Due(place, back, debit, listed, share.listed))
             if dues:
                 self._limiter.note(part, dues, wakes=wakes)
 

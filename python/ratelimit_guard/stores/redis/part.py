@@ -14,9 +14,20 @@ if TYPE_CHECKING:
 
 PAYS_OUTPUT = frozenset({"tokens", "output-tokens"})
 Receipts: TypeAlias = "list[tuple[int, int, int]]"
-Due: TypeAlias = "tuple[int, int, int, int, Receipts]"
 Charged: TypeAlias = "tuple[LimitResult, int, Receipts]"
 """A result, output or units ahead, and by what each policy's charge can be given back."""
+
+
+class Due(NamedTuple):
+    """What is due for the policy at `place` of a part: units to take whether they fit or not, and receipts of what is
+    given back. `number` and `listed`: the reservation that the server lists with it, and with how many units.
+    """
+
+    place: int
+    back: Receipts = []  # noqa: RUF012  never changed
+    debit: int = 0
+    number: int = 0
+    listed: int = 0
 
 
 class Part(NamedTuple):
@@ -51,7 +62,8 @@ class Part(NamedTuple):
 
     def settle(self, dues: list[Due]) -> Put:
         """Give back and take what is due."""
-        return lambda batch: batch.settle(self.policies, self.keys, dues)
+        rows = [(due.place, due.number, due.listed, due.debit, due.back) for due in dues]
+        return lambda batch: batch.settle(self.policies, self.keys, rows)
 
     def renew(self, place: int, key: Any, mark: int, born: int) -> Put:
         """Let a slot's lease begin anew."""
@@ -64,8 +76,8 @@ class Part(NamedTuple):
     def back(self, taken: Charged, number: int = 0) -> Put:
         """Give back all that a charge took, and what the server lists of it by the reservation's `number`."""
         both = zip(self.policies.units, taken[2], strict=True)
-        dues: list[Due] = [
-            (place, number if unit in PAYS_OUTPUT else 0, units, 0, [(mark, born, units)])
+        dues = [
+            Due(place, [(mark, born, units)], 0, number if unit in PAYS_OUTPUT else 0, units)
             for place, (unit, (units, mark, born)) in enumerate(both)
             if units
         ]

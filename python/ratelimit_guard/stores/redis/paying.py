@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ratelimit_guard.stores.redis.asking import Ask
 from ratelimit_guard.stores.redis.failure import FAILED
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ratelimit_guard.stores import Bill
     from ratelimit_guard.stores.redis.asking import Way
+    from ratelimit_guard.stores.redis.limiter import RedisLimiter
     from ratelimit_guard.stores.redis.part import Put
     from ratelimit_guard.stores.redis.store import RedisStore
 
@@ -63,8 +64,8 @@ def _one_by_one(bills: Sequence[Bill], *, gate: bool) -> Way[list[Any]]:
     return told
 
 
-def _limiter(bill: Bill) -> Any:
-    return bill.bound
+def _limiter(bill: Bill) -> RedisLimiter:
+    return cast("RedisLimiter", bill.bound)  # what this store has bound
 
 
 def _reserving(bill: Bill) -> Reserving | None:

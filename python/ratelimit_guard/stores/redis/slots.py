@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratelimit_guard.stores.redis.asking import Ask, ask, ask_async
 from ratelimit_guard.stores.redis.failure import FAILED
+from ratelimit_guard.stores.redis.part import Due
 
 if TYPE_CHECKING:
     from ratelimit_guard._core import LimitResult
@@ -45,13 +46,13 @@ class RedisSlot:
         """Free the slot without waiting for it."""
         held, self._held = self._held, []
         if held and self._process == os.getpid():
-            self._limiter.note(self._part, [(place, 0, 0, 0, [(mark, born, 1)]) for place, _, mark, born in held])
+            self._limiter.note(self._part, [Due(place, [(mark, born, 1)]) for place, _, mark, born in held])
 
     def _release(self) -> Way[bool]:
         if not self._held or self._process != os.getpid():
             return False
         held, self._held = self._held, []
-        dues = [(place, 0, 0, 0, [(mark, born, 1)]) for place, _, mark, born in held]
+        dues = [Due(place, [(mark, born, 1)]) for place, _, mark, born in held]
         [answer] = yield Ask(self._part.tag, (self._part.settle(dues),))
         if answer is FAILED:
             self._limiter.note(self._part, dues)
