@@ -1,6 +1,6 @@
 //! `RemotePolicies` and `RemoteBatch`: questions to a server's script, and its answers as results.
 
-use crate::arguments::{Cost, Tokens, with_key};
+use crate::arguments::{Cost, Tokens, text, with_key};
 use crate::error::{OrRaise, exception};
 use crate::quota::Quota;
 use crate::result::{LimitResult, PolicyName};
@@ -43,9 +43,10 @@ impl RemotePolicies {
 #[pymethods]
 impl RemotePolicies {
     #[new]
-    fn new(py: Python<'_>, namespace: &str, policies: Vec<(String, PyRef<'_, Quota>)>) -> PyResult<Self> {
+    fn new(namespace: &Bound<'_, PyAny>, policies: Vec<(String, PyRef<'_, Quota>)>) -> PyResult<Self> {
         let policies: Vec<_> = policies.into_iter().map(|(name, quota)| (name, quota.0)).collect();
-        Policies::new(namespace, &policies).map(Self::over).or_raise(py)
+        let bind = || Policies::new(text("namespace", namespace)?, &policies).map(Self::over);
+        bind().or_raise(namespace.py())
     }
 
     #[getter]
