@@ -22,20 +22,21 @@ from harness import interleave, middle, ratio, settle
 from report import Check, Section, Table, command, number
 
 from ratelimit_guard import AsyncLimiter, Limiter
+from ratelimit_guard._core import Quota, remote
 from ratelimit_guard.stores.redis import RedisStore
 from ratelimit_guard.stores.redis.script import DECIDE, arguments
-from ratelimit_guard._core import Quota, remote
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 METHOD = """\
-One valkey-server of its own on the loopback interface, no persistence, emptied before every turn. Async: 64 tasks on one
-asyncio loop, each with a key of its own, ask one decision after the other, limits never reached; the loop is redis-py's
-usual one with hiredis. `throttled` as its documentation says, `limits` with redis-py as its driver. `hot key`: all
-tasks ask for the same key. The cluster has three primaries on this machine, which share its cores with the client.
-Blocking: one thread. `EVALSHA, the same script` is redis-py's own client, one connection, and the very program of our
-decision, packed beforehand; `EVALSHA, INCR` a script of one INCR. Server's microseconds by its own statistics."""
+One valkey-server of its own on the loopback interface, no persistence, emptied before every turn. Async: 64 tasks on
+one asyncio loop, each with a key of its own, ask one decision after the other, limits never reached; the loop is
+asyncio's own, the client redis-py with hiredis for everybody. `throttled` as its documentation says, `limits` with
+redis-py as its driver. `hot key`: all tasks ask for the same key. The cluster has three primaries on this machine,
+which share its cores with the client. Blocking: one thread. `EVALSHA, the same script` is redis-py's own client, one
+connection, and the very program of our decision, packed beforehand; `EVALSHA, INCR` a script of one INCR. Server's
+microseconds by its own statistics."""
 
 TASKS = 64
 HOUR = 3600
@@ -152,7 +153,7 @@ def of_throttled(url: str, using: str):
 
         async def close() -> None:
             with suppress(Exception):
-                await store._backend.get_client().aclose()
+                await store._backend.get_client().aclose()  # noqa: SLF001  it has no way to be closed
 
         return limiter.limit, close
 
@@ -250,7 +251,11 @@ def sync_table(url: str, quick: bool) -> tuple[Table, list[Check]]:
     bare = ratio(taken["ours strict"], taken["EVALSHA, INCR"], "us")
     checks = [
         Check.at_most(
-            "blocking decision, of redis-py's EVALSHA of the same script", 1.15, ratio(taken["ours strict"], same, "us"), "x", 2
+            "blocking decision, of redis-py's EVALSHA of the same script",
+            1.15,
+            ratio(taken["ours strict"], same, "us"),
+            "x",
+            2,
         ),
         Check.at_most("blocking decision, of redis-py's EVALSHA of one INCR", 1.15, bare, "x", 2),
         Check.at_most("round trips of a request with five policies", 1, middle(taken["ours, five policies"], "trips")),
