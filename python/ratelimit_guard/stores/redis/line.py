@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import redis
+import redis.asyncio
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, RedisClusterException
 
@@ -59,10 +60,11 @@ class SyncLine:
             with DEADLINE.within(within_s):
                 client = self._client or self._connect()
                 args = arguments(batch, state.now_us())
+                way = at_node(client, args) if isinstance(client, RedisCluster) else {}
                 try:
-                    reply = client.execute_command(*DECIDE.call(*args))
+                    reply = client.execute_command(*DECIDE.call(*args), **way)
                 except NoScriptError:
-                    reply = client.execute_command(*DECIDE.whole(*args))
+                    reply = client.execute_command(*DECIDE.whole(*args), **way)
             answers = state.read(batch, reply)
         except Exception as error:  # noqa: BLE001  whatever a server or its client does: it is no answer, and no more
             state.failed(tag, error)
@@ -164,10 +166,10 @@ class AsyncLine:
             await anext(self._keeper)
         client, commands = (
             self._client,
-            [DECIDE.whole(*arguments(probe(tag), self._state.now_us())) for _ in range(IN_FLIGHT)],
+            [arguments(probe(tag), self._state.now_us()) for _ in range(IN_FLIGHT)],
         )
         async with asyncio.timeout(PROBED_S):
-            await asyncio.gather(*(client.execute_command(*command) for command in commands))
+            await asyncio.gather(*(_asked(client, args, brings=True) for args in commands))
         return client
 
     async def _kept(self, client: Any) -> AsyncGenerator[None, None]:
@@ -185,11 +187,22 @@ class AsyncLine:
             await keeper.aclose()
 
 
-async def _asked(client: Any, args: tuple[Any, ...]) -> Any:
-    try:
-        return await client.execute_command(*DECIDE.call(*args))
-    except NoScriptError:
-        return await client.execute_command(*DECIDE.whole(*args))
+async def _asked(client: Any, args: tuple[Any, ...], *, brings: bool = False) -> Any:
+    way: dict[str, Any] = {}
+    if isinstance(client, redis.asyncio.RedisCluster):
+        await client.initialize()
+        way = at_node(client, args)
+    if not brings:
+        with contextlib.suppress(NoScriptError):
+            return await client.execute_command(*DECIDE.call(*args), **way)
+    return await client.execute_command(*DECIDE.whole(*args), **way)
+
+
+def at_node(client: Any, args: tuple[Any, ...]) -> dict[str, Any]:
+    """Of a cluster the node of the first key: redis-py sends scripts to any, and after some redirections ends all
+    connections.
+    """
+    return {"target_nodes": client.get_node_from_key(args[1])}
 
 
 def end_now(client: Any) -> None:
