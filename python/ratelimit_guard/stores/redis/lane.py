@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 256
 """Questions of a batch: some two milliseconds of the server's time."""
+MIN_BATCH = 32
+"""Questions that are not parted: for fewer a second call costs more than it saves."""
 MAX_COUNTERS = 512
 """Counters of a batch beyond which nothing is added to it: four milliseconds, a part of the budget."""
 GRACE_S = 0.005
@@ -39,6 +41,8 @@ class Lane:
         self._open: _Round | None = None
         self._waiting: list[_Round] = []
         self._under_way = 0
+        self._asking = self._peak = 0
+        """Questions without an answer, and the most that there were of late."""
 
     def ask(self, put: Put) -> asyncio.Future[Any]:
         """Add a question to the batch that is open; its answer, or `FAILED`."""
@@ -47,8 +51,8 @@ class Lane:
 
     def ask_all(self, puts: Sequence[Put]) -> list[asyncio.Future[Any]]:
         """The same of questions that stay together: one may depend on another."""
-        opened = self._open
-        if opened is None or opened.count + len(puts) > MAX_BATCH or opened.batch.counters >= MAX_COUNTERS:
+        opened, self._asking = self._open, self._asking + len(puts)
+        if opened is None or opened.count + len(puts) > opened.most or opened.batch.counters >= MAX_COUNTERS:
             opened = self._new()
         asked: list[asyncio.Future[Any]] = []
         for put in puts:
@@ -60,7 +64,10 @@ class Lane:
 
     def _new(self) -> _Round:
         loop = self._line.loop
+        # Half of those who ask: while the server works on their batch, the answers of the others are handed out.
+        self._peak = max(self._asking, self._peak - self._peak // 8)
         opened = self._open = _Round(self._line.noted(self._tag))
+        opened.most = min(MAX_BATCH, max(MIN_BATCH, -(-self._peak // IN_FLIGHT)))
         opened.timer = loop.call_later(self._line.budget_s, self._expire, opened)
         self._waiting.append(opened)
         loop.call_soon(self._flush)
@@ -81,7 +88,7 @@ class Lane:
         answers = None if task.cancelled() else task.result()
         if answers is None:
             self._line.lost(sent.skipped)
-        sent.answer(answers)
+        self._asking -= sent.answer(answers)
         self._flush()
 
     def _expire(self, late: _Round) -> None:
@@ -98,30 +105,34 @@ class Lane:
         self._line.timed_out(self._tag)
         if late.task is not None:
             late.task.cancel()
-        late.answer(None)
+        self._asking -= late.answer(None)
 
 
 class _Round:
     """A batch and those who wait for it."""
 
-    __slots__ = ("batch", "count", "futures", "is_graced", "skipped", "task", "timer")
+    __slots__ = ("batch", "count", "futures", "is_graced", "most", "skipped", "task", "timer")
 
     def __init__(self, batch: RemoteBatch) -> None:
         """`batch` may hold notes already, whose answers nobody waits for."""
         self.batch = batch
         self.skipped, self.count, self.is_graced = len(batch), 0, False
+        self.most = MAX_BATCH
         self.futures: list[asyncio.Future[Any]] = []
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[list[Any] | None] | None = None
 
-    def answer(self, answers: Sequence[Any] | None) -> None:
-        """Tell everybody who still waits; None: there is no answer. What comes after the budget is for nobody."""
+    def answer(self, answers: Sequence[Any] | None) -> int:
+        """Tell everybody who still waits; None: there is no answer. What comes after the budget is for nobody. How many
+        questions that ends.
+        """
         if self.timer is not None:
             self.timer.cancel()
         futures, self.futures = self.futures, []
         if not futures:
-            return
+            return 0
         told = [FAILED] * len(futures) if answers is None else answers[self.skipped :]
         for future, answer in zip(futures, told, strict=True):
             if not future.done():
                 future.set_result(answer)
+        return len(futures)

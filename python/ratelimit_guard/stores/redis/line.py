@@ -60,7 +60,7 @@ class SyncLine:
             with DEADLINE.within(within_s):
                 client = self._client or self._connect()
                 args = arguments(batch, state.now_us())
-                way = at_node(client, args) if isinstance(client, RedisCluster) else {}
+                way = at_node(client, args)
                 try:
                     reply = client.execute_command(*DECIDE.call(*args), **way)
                 except NoScriptError:
@@ -188,10 +188,9 @@ class AsyncLine:
 
 
 async def _asked(client: Any, args: tuple[Any, ...], *, brings: bool = False) -> Any:
-    way: dict[str, Any] = {}
-    if isinstance(client, redis.asyncio.RedisCluster):
+    if _is_cluster(client):
         await client.initialize()
-        way = at_node(client, args)
+    way = at_node(client, args)
     if not brings:
         with contextlib.suppress(NoScriptError):
             return await client.execute_command(*DECIDE.call(*args), **way)
@@ -202,7 +201,11 @@ def at_node(client: Any, args: tuple[Any, ...]) -> dict[str, Any]:
     """Of a cluster the node of the first key: redis-py sends scripts to any, and after some redirections ends all
     connections.
     """
-    return {"target_nodes": client.get_node_from_key(args[1])}
+    return {"target_nodes": client.get_node_from_key(args[1])} if _is_cluster(client) else {}
+
+
+def _is_cluster(client: Any) -> bool:
+    return isinstance(client, (RedisCluster, redis.asyncio.RedisCluster))
 
 
 def end_now(client: Any) -> None:
